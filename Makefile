@@ -1,0 +1,60 @@
+# Two commands a fresh machine needs: `make run` and `make test`. Both need only make and Python 3.11-3.13.
+
+SUITABLE = import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c '$(SUITABLE)' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt
+
+.PHONY: help run test check serve bench format clean
+
+help:
+	@echo "make run     install, then watch the agent answer three questions over a real document"
+	@echo "make test    install, then lint, types, import floors and all tests"
+	@echo "make check   lint, types and import floors only"
+	@echo "make serve   the LangGraph server with Studio and the page at /ui, offline, on port 2024"
+	@echo "make bench   the benchmarks; results go to benchmarks/results/"
+	@echo "make format  format the code"
+	@echo "make clean   remove .venv and everything that was generated"
+
+run: .venv/.installed
+	@$(BIN)/agent-graph demo
+
+serve: .venv/.installed-server
+	@$(BIN)/agent-graph serve
+
+check: .venv/.installed-dev
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-cache >/dev/null || $(BIN)/lint-imports --no-cache
+
+test: check
+	@$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term
+
+bench: .venv/.installed-dev
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+format: .venv/.installed-dev
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .langgraph_api .coverage* dist build
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "agent-graph needs Python 3.11, 3.12 or 3.13 with venv (on Debian: apt install python3-venv). Name yours with: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+.venv/.installed: .venv/bin/python pyproject.toml constraints.txt
+	@echo "Installing agent-graph into .venv, once; this takes about a minute..." >&2
+	@$(PIP) -e .
+	@touch $@
+
+.venv/.installed-server: .venv/.installed
+	@echo "Installing the LangGraph server into .venv, once..." >&2
+	@$(PIP) -e '.[server,otel,web]'
+	@touch $@
+
+.venv/.installed-dev: .venv/bin/python pyproject.toml constraints.txt
+	@echo "Installing agent-graph and its development tools into .venv, once; this takes about a minute..." >&2
+	@$(PIP) -e '.[dev]'
+	@touch $@ .venv/.installed .venv/.installed-server
