@@ -68,8 +68,6 @@ _CONVERSE = {
 _PLACE_BEFORE = re.compile(r"\b(?:in|at|from|near|to|of|into|on)\s+(?:the\s+)?$")
 _NEAR = 0.6
 """What full closeness of a value to the question's words adds to its worth."""
-_NEIGHBOURS = 3
-"""Sentences within which two values are told apart by the words each has to itself."""
 _QUALIFIES = re.compile(
     r" (?!(?:and|or|who|that|which|in|on|at|of|to|as|for|from|with|by|is|was|has|had|the|a|an|when|after)\b)"
     r"[a-z]+(?<!s)(?<!ed)\b"
@@ -143,18 +141,15 @@ def find_value(question: str, passages: Sequence[str], titles: Sequence[str] = (
     if kind not in _KINDS:
         return _phrase(kind, ranked)
     asked = _Asked(question, field)
-    holding = (offers for one in ranked if (offers := list(asked.offers(one, kind))))
-    offers: list[_Offer] = [offer for some in islice(holding, _CANDIDATES) for offer in some]
-    if not offers:
-        return None
-    return max(offers, key=lambda offer: offer[0] - asked.outdone(offer[1].sentence, offers))[1]
+    holding = (found for one in ranked if (found := list(asked.offers(one, kind))))
+    offers = [offer for some in islice(holding, _CANDIDATES) for offer in some]
+    return max(offers, key=lambda offer: offer[0])[1] if offers else None
 
 
 class _Asked:
     """One question, weighed against the passages it is asked of."""
 
     def __init__(self, question: str, field: sentences.Field) -> None:
-        self._field = field
         self._weight = field.query(question).weight
         self._total = sum(self._weight.values()) or 1.0
         self._units = _units(question)
@@ -181,24 +176,6 @@ class _Asked:
                     worth + self._cues(value, text, kind, spoken),
                     Extracted(_as_asked(value, kind), value.text, one),
                 )
-
-    def outdone(self, one: ScoredSentence, offers: Sequence[_Offer]) -> float:
-        """Weight of the question's words a value close by has and this one has not, in itself or just before.
-
-        Of "That'll create 10,000 jobs. 7,000 construction jobs." the second answers for construction.
-        """
-        mine = self._field.stems_at(one.passage, one.place - 1, one.place)
-        near = {
-            other.sentence.place
-            for _, other in offers
-            if other.sentence.passage == one.passage
-            and 0 < abs(other.sentence.place - one.place) <= _NEIGHBOURS
-        }
-        theirs = (self._field.stems_at(one.passage, place, place) - mine for place in near)
-        return (
-            max((sum(self._weight.get(term, 0.0) for term in more) for more in theirs), default=0.0)
-            / self._total
-        )
 
     def _told_already(self, value: Value) -> float:
         """Share of a value's words that the question itself holds: it does not ask for what it says."""

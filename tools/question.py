@@ -75,7 +75,10 @@ _TYPES: tuple[tuple[str, AnswerType], ...] = (
         "number",
     ),
     (r"\b(?:what|which|the) year\b|^year\b|^in what year\b", "year"),
-    (r"\bwhen\b|\bwhat (?:date|day|month)\b|\bdate\b|\bbirthday\b|\bdeadline\b|\bhow long ago\b", "date"),
+    (
+        r"^\W*(?:\w+\W+){0,3}when\b|\bwhat (?:date|day|month)\b|\bdate\b|\bbirthday\b|\bdeadline\b|\bhow long ago\b",
+        "date",
+    ),
 )
 _COMPILED = tuple((re.compile(pattern, re.IGNORECASE), kind) for pattern, kind in _TYPES)
 _PERSON = re.compile(
@@ -265,7 +268,7 @@ def _either_first(text: str) -> Comparison | None:
 
 def _older_than(text: str) -> Comparison | None:
     match = re.match(
-        rf"(?:{_AUX})\s+(.{{2,120}}?)\s+((?:\w+\s+){{0,3}}?(?:older|younger|earlier|later|larger|bigger|smaller|higher|lower|"
+        rf"(?:{_AUX})\s+(.{{2,120}}?)\s+((?:(?-i:[a-z])\w*\s+){{0,3}}?(?:older|younger|earlier|later|larger|bigger|smaller|higher|lower|"
         r"taller|shorter|longer|more \w+|less \w+|fewer \w+|before|after))\s+(?:than\s+)?(.{2,120})$",
         text,
         re.IGNORECASE,

@@ -199,7 +199,7 @@ def _injected(tool: BaseTool) -> frozenset[str]:
     if isinstance(tool.args_schema, dict):
         return frozenset({"runtime"}) if _is_mcp(tool) else frozenset()
     full = tool.get_input_schema()
-    names = set(getattr(full, "model_fields", None) or getattr(full, "__fields__", {}))
+    names = set(full.model_fields if hasattr(full, "model_fields") else getattr(full, "__fields__", {}))
     shown = set(_schema(tool)["properties"])
     return frozenset((names - _aliased(full, shown)) | set(tool._injected_args_keys)) - shown
 

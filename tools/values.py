@@ -151,9 +151,9 @@ def number_in(value: object) -> float | None:
 
 def _amount(match: re.Match[str]) -> int | float:
     digits = match["digits"].lower().replace(",", "")
-    scale = (
-        _SCALES[(match["scale"] or match["short"] or "").lower()] if match["scale"] or match["short"] else 1
-    )
+    written = (match["scale"] or match["short"] or "").lower()
+    # "5m wide" is metres, "$5m" millions
+    scale = 1 if written == "m" and not match["currency"] else _SCALES.get(written, 1)
     if digits[0].isdigit():
         # through the decimal text, so that 1.7 trillion is exact
         whole, _, decimals = digits.partition(".")

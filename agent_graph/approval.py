@@ -1,0 +1,117 @@
+"""The pause before a plan acts: show it to a person; take approve, edit or reject."""
+
+from collections.abc import Callable, Collection
+from typing import Any, Literal
+
+from langgraph.config import get_config
+from langgraph.types import interrupt
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from agent_graph.errors import UserError
+from agent_graph.events import ApprovalAsked, PlanReady, teller
+from agent_graph.plan import Plan, PlanProblem
+from agent_graph.references import StepId
+from agent_graph.state import AgentState, Approval, Node, Run, decode
+
+ReadPlan = Callable[[str, Run], tuple[Plan, tuple[PlanProblem, ...]]]
+"""Reads and checks a plan that a person wrote."""
+
+
+class Reply(BaseModel):
+    """What a person answers: `{"decision": "approve"}`, an edited plan, or a refusal with its reason."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    decision: Literal["approve", "edit", "reject"]
+    plan: str = ""
+    """With "edit": the whole plan as text, in the form it was shown."""
+    reason: str = ""
+    """With "reject": why; the planner gets to read it."""
+
+
+def must_ask(run: Run, writing: Collection[str]) -> bool:
+    """Whether a person decides before this plan runs.
+
+    A plan written after evidence was seen could be a tool's idea: its side effects always need approval.
+    """
+    if not run.plan.steps:
+        return False
+    if run.context.approval == "always":
+        return True
+    writes = bool(run.plan.using(writing))
+    return writes and (run.context.approval == "side_effects" or run.plan.tainted)
+
+
+def approval_node(*, writing: Collection[str], read_plan: ReadPlan, clock: Callable[[], float]) -> Node:
+    """Return the node that lets a plan pass, or interrupts the run until a person has decided."""
+
+    async def approval(state: AgentState) -> dict[str, Any]:
+        run = decode(state)
+        if not must_ask(run, writing):
+            return {"approval": None}
+        _need_checkpointer(run.plan.using(writing))
+        tell = teller(run.started, clock)
+        tell(ApprovalAsked(writes=run.plan.using(writing)))
+        plan = run.plan
+        problems: tuple[PlanProblem, ...] = ()
+        while True:
+            reply = _reply(interrupt(payload(plan, writing, problems)))
+            if reply is None:
+                problems = (_unreadable(),)
+            elif reply.decision == "edit":
+                plan, problems = read_plan(reply.plan, run)
+                if not problems:
+                    tell(PlanReady(plan=plan))
+                    return {"plan": plan, "approval": Approval(decision="edit", digest=plan.digest)}
+            else:
+                decided = Approval(decision=reply.decision, digest=plan.digest, reason=reply.reason)
+                return {"plan": plan, "approval": decided}
+
+    return approval
+
+
+def payload(plan: Plan, writing: Collection[str], problems: Collection[PlanProblem] = ()) -> dict[str, Any]:
+    """Return what a person is shown: the plan as text and as steps, which of them write, what was wrong."""
+    writes: set[StepId] = set(plan.using(writing))
+    return {
+        "question": "May this plan run?",
+        "plan": str(plan),
+        "steps": [
+            {"id": step.id, "tool": step.tool, "args": step.args, "writes": step.id in writes}
+            for step in plan.steps
+        ],
+        "problems": [str(problem) for problem in problems],
+        "answer_with": [
+            {"decision": "approve"},
+            {"decision": "edit", "plan": "<the whole plan as text>"},
+            {"decision": "reject", "reason": "<why>"},
+        ],
+    }
+
+
+def _reply(given: Any) -> Reply | None:
+    if given is True or given == "approve":
+        return Reply(decision="approve")
+    if given is False or given == "reject":
+        return Reply(decision="reject")
+    try:
+        return Reply.model_validate(given)
+    except ValidationError:
+        return None
+
+
+def _unreadable() -> PlanProblem:
+    return PlanProblem(
+        kind="unreadable",
+        message="That was not understood.",
+        hint='Answer {"decision": "approve"}, {"decision": "edit", "plan": "..."} or {"decision": "reject"}.',
+    )
+
+
+def _need_checkpointer(writes: Collection[StepId]) -> None:
+    if not get_config().get("configurable", {}).get("__pregel_checkpointer"):
+        named = ", ".join(f"#{one}" for one in writes) or "it"
+        raise UserError(
+            f"The plan waits for approval ({named} writes), and a run can only wait with a checkpointer. "
+            'Pass build_agent(checkpointer=...), or Context(approval="never") to run without asking.'
+        )

@@ -1,0 +1,1 @@
+"""What langgraph.json names: one module per graph."""

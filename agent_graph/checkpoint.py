@@ -1,0 +1,110 @@
+"""Any LangGraph checkpointer under asynchronous nodes."""
+
+import asyncio
+import copy
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    BaseCheckpointSaver,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+)
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+from agent_graph.state import CHECKPOINTED
+
+
+def prepared(saver: Any) -> Any:
+    """Return a checkpointer the nodes can await, and that loads our values and nothing unknown.
+
+    A synchronous one is called in threads. What is no saver (None, True, False) is returned as it is.
+    """
+    if not isinstance(saver, BaseCheckpointSaver):
+        return saver
+    known = _knowing(saver)
+    return known if _can_await(known) else ThreadedSaver(known)
+
+
+def _knowing(saver: BaseCheckpointSaver[Any]) -> BaseCheckpointSaver[Any]:
+    """Return a copy of the saver that may load our values; it shares the original's store.
+
+    LangGraph's default lets any type in, with a warning for each: then ours, and no others, are named.
+    """
+    allowed = [(kind.__module__, kind.__name__) for kind in CHECKPOINTED]
+    known = saver.with_allowlist(allowed)
+    if known is saver and isinstance(saver.serde, JsonPlusSerializer):
+        known = copy.copy(saver)
+        known.serde = JsonPlusSerializer(
+            pickle_fallback=saver.serde.pickle_fallback, allowed_msgpack_modules=allowed
+        )
+    return known
+
+
+def _can_await(saver: BaseCheckpointSaver[Any]) -> bool:
+    # LangGraph's SQLite saver has these methods only to say that it does not support them.
+    return (
+        type(saver).aget_tuple is not BaseCheckpointSaver.aget_tuple and type(saver).__name__ != "SqliteSaver"
+    )
+
+
+class ThreadedSaver(BaseCheckpointSaver[Any]):
+    """A synchronous checkpointer, awaited."""
+
+    def __init__(self, inner: BaseCheckpointSaver[Any]) -> None:
+        super().__init__(serde=inner.serde)
+        self.inner = inner
+
+    def get_next_version(self, current: Any, channel: None) -> Any:
+        """Return the version that follows, as the inner one counts."""
+        return self.inner.get_next_version(current, channel)
+
+    def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Return a checkpoint."""
+        return self.inner.get_tuple(config)
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Return a checkpoint."""
+        return await asyncio.to_thread(self.inner.get_tuple, config)
+
+    async def alist(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,  # noqa: A002  # LangGraph's name
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[CheckpointTuple]:
+        """Yield checkpoints, newest first."""
+        listed = await asyncio.to_thread(
+            lambda: list(self.inner.list(config, filter=filter, before=before, limit=limit))
+        )
+        for one in listed:
+            yield one
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Store a checkpoint."""
+        return await asyncio.to_thread(self.inner.put, config, checkpoint, metadata, new_versions)
+
+    async def aput_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """Store a task's writes."""
+        await asyncio.to_thread(self.inner.put_writes, config, writes, task_id, task_path)
+
+    async def adelete_thread(self, thread_id: str) -> None:
+        """Forget a thread."""
+        await asyncio.to_thread(self.inner.delete_thread, thread_id)
+
+    def with_allowlist(self, extra_allowlist: Any) -> Any:
+        """Return a copy that may load these types."""
+        return ThreadedSaver(self.inner.with_allowlist(extra_allowlist))

@@ -1,0 +1,37 @@
+"""The knobs of one run, editable in Studio. Never here: base URLs, keys, file paths."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+ApprovalPolicy = Literal["side_effects", "always", "never"]
+"""When a person is asked before a plan runs: if a step may write; every time; not at all."""
+
+
+class Context(BaseModel):
+    """How one run plans, works and answers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", title="agent-graph run")
+
+    max_steps: int = Field(16, ge=1, le=1000, description="Most steps a plan may have.")
+    max_concurrency: int = Field(8, ge=1, le=256, description="Most steps that run at the same time.")
+    step_timeout_s: float = Field(30, gt=0, le=3600, description="Seconds one call of a tool may take.")
+    run_timeout_s: float = Field(
+        300, gt=0, le=86400, description="Seconds the steps of a plan may take together."
+    )
+    model_timeout_s: float = Field(120, gt=0, le=3600, description="Seconds one model call may take in all.")
+    retries: int = Field(
+        2, ge=0, le=10, description="Further attempts after a passing fault (timeout, 429, 5xx)."
+    )
+    max_replans: int = Field(
+        1, ge=0, le=5, description="Times the planner may plan again when evidence is lacking."
+    )
+    approval: ApprovalPolicy = Field(
+        "side_effects", description="Ask a person before the plan runs: if it writes, always, or never."
+    )
+    evidence_tokens: int = Field(
+        6000, ge=200, le=500_000, description="Tokens of evidence the solver may read."
+    )
+    history_tokens: int = Field(1500, ge=0, le=100_000, description="Tokens of earlier conversation to keep.")
+    passages: int = Field(6, ge=1, le=50, description="Passages a search brings when the plan does not say.")
+    collection: str | None = Field(None, description="Collection to search; empty means the agent's own.")

@@ -1,0 +1,46 @@
+"""Text from tools and documents, made unable to act: no reference, citation, fence or control character.
+
+What a tool returned is data. It is printed between fences with a random word, so it cannot close them;
+what looks like our own notation in it is bent until it is only text.
+"""
+
+import re
+import secrets
+from typing import NamedTuple
+
+_INVISIBLE = re.compile(
+    "[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb]"
+)
+_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,2000}(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_REFERENCE = re.compile(r"#(E\d)", re.IGNORECASE)
+_CITATION = re.compile(r"\[(\s*#?E\d[^\[\]\n]{0,60})\]", re.IGNORECASE)
+_FENCE = re.compile(r"<(/?\s*(?:evidence|system|assistant|user|tool)\b)", re.IGNORECASE)
+
+
+class Neutral(NamedTuple):
+    """Text that only says something, and how much of it tried to do something."""
+
+    text: str
+    changes: int
+
+
+def printable(text: str) -> str:
+    """Return the text without escape sequences, control, invisible and direction-changing characters."""
+    text = _ESCAPE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return _INVISIBLE.sub("", _CONTROL.sub("", text))
+
+
+def neutralise(text: str) -> Neutral:
+    """Return evidence text in which our own notation is only text: `#E2`, `[E7]`, fences, roles."""
+    clean = printable(text)
+    changes = 0
+    for pattern, replacement in ((_REFERENCE, r"# \1"), (_CITATION, r"(\1)"), (_FENCE, r"‹\1")):
+        clean, count = pattern.subn(replacement, clean)
+        changes += count
+    return Neutral(clean, changes)
+
+
+def fence() -> str:
+    """Return a word that no text written before this call can contain."""
+    return secrets.token_hex(6)

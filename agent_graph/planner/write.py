@@ -1,0 +1,154 @@
+"""Writing a plan: ask the chain, read its stream, check, repair once, fall back."""
+
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+from langchain_core.messages import BaseMessage
+from pydantic import BaseModel, ConfigDict
+
+from agent_graph import monitoring
+from agent_graph.context import Context
+from agent_graph.errors import ModelUnavailable
+from agent_graph.events import Event, ModelFellBack, PlanReset, PlanStepWritten
+from agent_graph.evidence import Evidence
+from agent_graph.models import EXTRACTIVE_MODE, Done, FellBack, ModelChain, Restarted, Text
+from agent_graph.plan import Plan, PlanProblem
+from agent_graph.planner import extractive, prompt
+from agent_graph.planner.check import check
+from agent_graph.planner.grammar import PlanReader
+from agent_graph.planner.prompt import Surroundings
+from agent_graph.references import StepId
+from agent_graph.state import Replan
+from agent_graph.usage import RoleUsage
+from tools.catalog import Catalog
+
+
+class PlanRequest(BaseModel):
+    """All that a planner needs to know about one question."""
+
+    model_config = ConfigDict(frozen=True)
+
+    task: str
+    context: Context
+    history: tuple[tuple[str, str], ...] = ()
+    replans: tuple[Replan, ...] = ()
+    evidence: dict[StepId, Evidence] = {}
+    """Of earlier rounds; may be referred to."""
+    surroundings: Surroundings = Surroundings()
+
+
+class Written(BaseModel):
+    """The plan that passed its check."""
+
+    model_config = ConfigDict(frozen=True)
+
+    plan: Plan
+    usage: RoleUsage
+
+
+class _Reply(NamedTuple):
+    plan: Plan
+    problems: tuple[PlanProblem, ...]
+    text: str
+    model: str
+
+
+async def write(
+    request: PlanRequest, chain: ModelChain | None, catalog: Catalog
+) -> AsyncIterator[Event | Written]:
+    """Yield steps as they are written, what went wrong on the way, and the checked plan last.
+
+    Problems go back to the writer once; then the rest of the chain is asked; then extractive mode plans.
+    """
+    spent = RoleUsage()
+    base = _messages(request, catalog)
+    messages: tuple[BaseMessage, ...] = base
+    repaired = False
+    while chain is not None:
+        reply: _Reply | None = None
+        try:
+            async for part in _ask(chain, messages, request, catalog):
+                if isinstance(part, RoleUsage):
+                    spent += part
+                elif isinstance(part, _Reply):
+                    reply = part
+                else:
+                    yield part
+        except ModelUnavailable as error:
+            yield PlanReset(reason=f"no model could plan, extractive mode does: {error}")
+            break
+        assert reply is not None
+        if not reply.problems:
+            yield Written(plan=reply.plan, usage=spent)
+            return
+        yield PlanReset(reason="the plan has problems", problems=reply.problems)
+        if repaired:
+            chain, messages, repaired = _rest(chain, reply.model), base, False
+        else:
+            messages, repaired = (*base, *prompt.feedback(reply.plan, reply.text, reply.problems)), True
+    plan = _extractive(request, catalog)
+    for step in plan.steps:
+        yield PlanStepWritten(step=step)
+    yield Written(plan=plan, usage=spent)
+
+
+async def _ask(
+    chain: ModelChain, messages: tuple[BaseMessage, ...], request: PlanRequest, catalog: Catalog
+) -> AsyncIterator[Event | RoleUsage | _Reply]:
+    parameters = {name: list(spec.properties) for name, spec in catalog.items()}
+    reader, text = PlanReader(parameters), ""
+    async for piece in chain.stream(messages, timeout_s=request.context.model_timeout_s):
+        if isinstance(piece, Text):
+            text += piece.text
+            for step in reader.feed(piece.text):
+                yield PlanStepWritten(step=step)
+        elif isinstance(piece, Restarted | FellBack):
+            reader, text = PlanReader(parameters), ""
+            if isinstance(piece, FellBack):
+                yield ModelFellBack(role="planner", failed=piece.failed, next=piece.next, reason=piece.reason)
+            yield PlanReset(reason=piece.reason)
+        elif isinstance(piece, Done):
+            calls = getattr(piece.message, "tool_calls", None) or []
+            for step in (*reader.close(), *reader.take(calls)):
+                yield PlanStepWritten(step=step)
+            monitoring.count_tokens("planner", piece.model, piece.usage)
+            yield piece.usage
+            plan = reader.plan(author=piece.model, tainted=bool(request.replans))
+            known = [one.step for one in request.evidence.values()]
+            problems = check(plan, catalog, max_steps=request.context.max_steps, known=known)
+            yield _Reply(plan, (*reader.problems, *problems), text, piece.model)
+
+
+def _messages(request: PlanRequest, catalog: Catalog) -> tuple[BaseMessage, ...]:
+    return (
+        prompt.system(catalog, request.context.max_steps),
+        prompt.question(
+            request.task,
+            surroundings=request.surroundings,
+            history=request.history,
+            history_tokens=request.context.history_tokens,
+            replans=request.replans,
+            evidence=list(request.evidence.values()),
+        ),
+    )
+
+
+def _rest(chain: ModelChain, model: str) -> ModelChain | None:
+    """Return the models after the one that answered, or None when it was the last."""
+    at = next((number for number, named in enumerate(chain.models) if named.name == model), len(chain.models))
+    rest = chain.models[at + 1 :]
+    return chain._replace(models=rest) if rest else None
+
+
+def _extractive(request: PlanRequest, catalog: Catalog) -> Plan:
+    if request.replans:
+        # The rules would write the same plan again; the evidence there is has to do.
+        return Plan(author=EXTRACTIVE_MODE, tainted=True)
+    history = [text for _, text in request.history]
+    plan = extractive.write_plan(
+        request.task, tools=list(catalog), passages=request.context.passages, history=history
+    )
+    problems = check(plan, catalog, max_steps=request.context.max_steps)
+    if problems:
+        return Plan(author=EXTRACTIVE_MODE, strategy="no plan could be made with the tools there are")
+    return plan

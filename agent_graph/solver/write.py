@@ -1,0 +1,101 @@
+"""Writing the answer: ask the chain, stream it, check its citations, fall back to quoting."""
+
+from collections.abc import AsyncIterator
+
+from pydantic import BaseModel, ConfigDict
+
+from agent_graph import monitoring
+from agent_graph.context import Context
+from agent_graph.errors import ModelUnavailable
+from agent_graph.events import AnswerReset, AnswerText, Event, ModelFellBack
+from agent_graph.evidence import Answer, Evidence
+from agent_graph.models import EXTRACTIVE_MODE, Done, FellBack, ModelChain, Restarted, Text
+from agent_graph.plan import Plan
+from agent_graph.references import StepId
+from agent_graph.solver import extractive, prompt
+from agent_graph.solver.cite import check
+from agent_graph.solver.prompt import INSUFFICIENT, Prompt
+from agent_graph.usage import RoleUsage
+
+
+class SolveRequest(BaseModel):
+    """All that a solver needs to answer one question."""
+
+    model_config = ConfigDict(frozen=True)
+
+    task: str
+    plan: Plan
+    evidence: dict[StepId, Evidence]
+    context: Context
+    history: tuple[tuple[str, str], ...] = ()
+
+
+class Solved(BaseModel):
+    """The checked answer."""
+
+    model_config = ConfigDict(frozen=True)
+
+    answer: Answer
+    usage: RoleUsage = RoleUsage()
+    neutralised: dict[StepId, int] = {}
+    """Places in each step's evidence that imitated our notation."""
+
+
+async def write(request: SolveRequest, chain: ModelChain | None) -> AsyncIterator[Event | Solved]:
+    """Yield the answer's text as it comes and the checked answer last."""
+    if chain is not None:
+        built = prompt.build(
+            request.task,
+            request.plan,
+            request.evidence,
+            history=request.history,
+            evidence_tokens=request.context.evidence_tokens,
+            history_tokens=request.context.history_tokens,
+        )
+        try:
+            async for part in _ask(chain, built, request):
+                yield part
+            return
+        except ModelUnavailable as error:
+            yield AnswerReset(reason=f"no model could answer, extractive mode does: {error}")
+    draft = extractive.write_answer(request.task, request.plan, request.evidence)
+    yield AnswerText(text=draft.text)
+    answer = check(draft.text, request.evidence, insufficient=draft.insufficient, author=EXTRACTIVE_MODE)
+    yield Solved(answer=answer)
+
+
+async def _ask(chain: ModelChain, built: Prompt, request: SolveRequest) -> AsyncIterator[Event | Solved]:
+    text, shown = "", 0
+    async for piece in chain.stream(built.messages, timeout_s=request.context.model_timeout_s):
+        if isinstance(piece, Text):
+            text += piece.text
+            if not _may_be_insufficient(text):
+                yield AnswerText(text=text[shown:])
+                shown = len(text)
+        elif isinstance(piece, Restarted | FellBack):
+            text, shown = "", 0
+            if isinstance(piece, FellBack):
+                yield ModelFellBack(role="solver", failed=piece.failed, next=piece.next, reason=piece.reason)
+            yield AnswerReset(reason=piece.reason)
+        elif isinstance(piece, Done):
+            monitoring.count_tokens("solver", piece.model, piece.usage)
+            yield Solved(
+                answer=_answer(text, request, piece.model),
+                usage=piece.usage,
+                neutralised=dict(built.neutralised),
+            )
+
+
+def _answer(text: str, request: SolveRequest, model: str) -> Answer:
+    missing = ""
+    if text.lstrip().startswith(INSUFFICIENT):
+        missing = (
+            text.lstrip().removeprefix(INSUFFICIENT).strip() or "the evidence does not answer the question"
+        )
+        text = f"The evidence does not answer this. Missing: {missing}"
+    return check(text, request.evidence, insufficient=missing, author=model)
+
+
+def _may_be_insufficient(text: str) -> bool:
+    begun = text.lstrip()
+    return INSUFFICIENT.startswith(begun[: len(INSUFFICIENT)])

@@ -1,0 +1,159 @@
+"""What changes during a run, and how each node reads it."""
+
+from typing import Annotated, Any, Protocol
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langgraph.graph.message import add_messages
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+from typing_extensions import TypedDict
+
+from agent_graph.context import Context
+from agent_graph.errors import UserError
+from agent_graph.evidence import Answer, Citation, Evidence, Source
+from agent_graph.plan import Plan, PlanProblem, Step
+from agent_graph.references import StepId
+from agent_graph.usage import RoleUsage, Usage
+
+
+class Approval(BaseModel):
+    """What a person decided about a plan."""
+
+    model_config = ConfigDict(frozen=True)
+
+    decision: str
+    """approve, edit or reject."""
+    digest: str
+    """Fingerprint of the plan that was decided on: nothing else runs."""
+    reason: str = ""
+
+
+class Replan(BaseModel):
+    """Why a plan was given up, and what it was."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reason: str
+    plan: Plan
+
+
+class Finding(BaseModel):
+    """Something a guard saw and what it did about it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    guard: str
+    """Which guard: injection, privacy."""
+    where: str
+    """For example `evidence E2`."""
+    count: int = 1
+    action: str = ""
+    """For example `neutralised`."""
+
+
+class InputState(TypedDict, total=False):
+    """A question: as chat messages, or as a bare `task`."""
+
+    messages: Annotated[list[AnyMessage], add_messages]
+    """The conversation; its last human message is the task."""
+    task: str
+    """The question, when there is no conversation."""
+
+
+class OutputState(TypedDict, total=False):
+    """The answer and the whole run behind it."""
+
+    messages: Annotated[list[AnyMessage], add_messages]
+    task: str
+    plan: Plan
+    evidence: dict[str, Evidence]
+    replans: list[Replan]
+    answer: Answer
+    usage: Usage
+    findings: list[Finding]
+
+
+class AgentState(InputState, OutputState, total=False):
+    """Everything the nodes share. Only `messages` outlives a turn; the rest starts afresh."""
+
+    context: Context
+    """The knobs this run was started with; a resumed run would otherwise get the defaults."""
+    started: float
+    """Seconds since the epoch when the run began."""
+    approval: Approval | None
+    missing: str
+    """What the solver said was missing, while a replan is still to come."""
+
+
+class Run(BaseModel):
+    """A node's view of the state: concrete values, decoded once at the node's door."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    task: str = ""
+    plan: Plan = Plan()
+    evidence: dict[StepId, Evidence] = {}
+    replans: tuple[Replan, ...] = ()
+    usage: Usage = Usage()
+    findings: tuple[Finding, ...] = ()
+    context: Context = Context()
+    started: float = 0.0
+    approval: Approval | None = None
+    missing: str = ""
+    history: tuple[tuple[str, str], ...] = ()
+    """Earlier turns as (role, text), oldest first, without the current task."""
+
+
+class Node(Protocol):
+    """A graph node: reads the state, returns a partial update of it."""
+
+    async def __call__(self, state: AgentState) -> dict[str, Any]:
+        """Do the node's one job."""
+        ...
+
+
+CHECKPOINTED: tuple[type[BaseModel], ...] = (
+    *(Context, Plan, Step, PlanProblem, Evidence, Source, Answer, Citation, Usage, RoleUsage),
+    *(Approval, Replan, Finding),
+)
+"""Our values that a checkpoint may hold."""
+
+_MESSAGES: TypeAdapter[list[AnyMessage]] = TypeAdapter(list[AnyMessage])
+
+
+def decode(state: AgentState) -> Run:
+    """Read the state into concrete values, also when they arrive as plain dicts from another process."""
+    fields = {key: value for key, value in state.items() if key in Run.model_fields and value is not None}
+    return Run.model_validate({**fields, "history": _history(state.get("messages", []))})
+
+
+def task_of(state: InputState) -> str:
+    """Return the question of this turn: the last message when a person wrote it, else `task`.
+
+    Raises UserError when there is neither.
+    """
+    messages = _messages(state.get("messages", []))
+    if messages and isinstance(messages[-1], HumanMessage):
+        task = str(messages[-1].text)
+    else:
+        task = str(state.get("task") or "")
+    if not task.strip():
+        raise UserError(
+            'There is no question. Pass {"messages": [{"role": "user", "content": "..."}]} or {"task": "..."}.'
+        )
+    return task
+
+
+def _messages(messages: Any) -> list[AnyMessage]:
+    plain = [isinstance(message, dict) for message in messages]
+    return _MESSAGES.validate_python(messages) if any(plain) else list(messages)
+
+
+def _history(messages: Any) -> tuple[tuple[str, str], ...]:
+    turns = [
+        ("user" if isinstance(message, HumanMessage) else "assistant", str(message.text))
+        for message in _messages(messages)
+        if isinstance(message, HumanMessage | AIMessage) and str(message.text).strip()
+    ]
+    while turns and turns[-1][0] == "user":
+        turns.pop()
+    return tuple(turns)
