@@ -34,4 +34,3 @@ class Context(BaseModel):
     )
     history_tokens: int = Field(1500, ge=0, le=100_000, description="Tokens of earlier conversation to keep.")
     passages: int = Field(6, ge=1, le=50, description="Passages a search brings when the plan does not say.")
-    collection: str | None = Field(None, description="Collection to search; empty means the agent's own.")

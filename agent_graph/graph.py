@@ -10,7 +10,7 @@ Back to the planner, within `max_replans`: a plan was rejected, a step failed, e
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from langchain_core.messages import HumanMessage
 from langgraph.graph import START, StateGraph
@@ -89,8 +89,10 @@ def build_graph(deps: Deps, *, checkpointer: Any = None, store: Any = None, name
     graph.add_edge(START, "intake")
     graph.add_edge("intake", "planner")
     graph.add_conditional_edges("planner", _after_planner)
-    graph.add_conditional_edges("approval", partial(_after_approval, can_replan=can_replan))
-    graph.add_conditional_edges("worker", partial(_after_worker, can_replan=can_replan))
+    after_approval = partial(_after_approval, can_replan=can_replan)
+    graph.add_conditional_edges("approval", after_approval, list(get_args(AfterApproval)))
+    after_worker = partial(_after_worker, can_replan=can_replan)
+    graph.add_conditional_edges("worker", after_worker, list(get_args(AfterWorker)))
     graph.add_conditional_edges("solver", _after_solver)
     agent = graph.compile(checkpointer=prepared(checkpointer), store=store, name=name)
     agent.__class__ = Agent  # adds no state, only the synchronous entrances

@@ -13,6 +13,7 @@ from agent_graph.guardrails import neutralise, printable, redact
 from agent_graph.plan import Plan
 from agent_graph.references import StepId
 from agent_graph.solver import prompt
+from agent_graph.solver.cite import check
 from agent_graph.testing import ScriptedModel
 
 ATTACK = (
@@ -105,6 +106,14 @@ def test_sources_that_do_not_fit_are_counted() -> None:
     assert "passage 0" in text
     assert "passage 19" not in text
     assert "further sources did not fit" in text
+
+
+@pytest.mark.parametrize("copied", ["[E2]", "(E2)", "[see E2]", "[E1, E2.1]", "【E2】", "[#E2]", "( e2 )"])
+def test_a_citation_copied_out_of_a_document_is_no_citation(copied: str) -> None:
+    """A model that repeats a document's text word for word forges nothing."""
+    evidence = one("x") | {StepId("E2"): Evidence(step=StepId("E2"), tool="c", status="ok", value=42)}
+    answer = check(f"The sky is green {neutralise(copied).text}.", evidence)
+    assert (answer.citations, answer.forged) == ((), ())
 
 
 @pytest.mark.parametrize(

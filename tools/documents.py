@@ -73,6 +73,7 @@ def make_search_documents(knowledge: Searchable, passages: int = 6) -> BaseTool:
         args_schema=_arguments(passages),
         response_format="content_and_artifact",
         metadata={
+            "run_defaults": {"k": "passages"},
             "effects": "reads",
             "idempotent": True,
             "returns": "text",

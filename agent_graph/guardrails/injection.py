@@ -14,7 +14,13 @@ _INVISIBLE = re.compile(
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,2000}(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _REFERENCE = re.compile(r"#(E\d)", re.IGNORECASE)
-_CITATION = re.compile(r"\[(\s*#?E\d[^\[\]\n]{0,60})\]", re.IGNORECASE)
+_ONE = r"#?E\d{1,4}(?:\s*[.:]\s*\d{1,3})?"
+CITATION = re.compile(
+    rf"[\[(【]\s*(?:evidence|source|see|step)?s?:?\s*({_ONE}(?:\s*(?:[,;&]|and|-|–|to)\s*{_ONE}){{0,40}})\s*[\])】]",
+    re.IGNORECASE,
+)
+"""A citation or group of citations in the ways models write them; group 1 holds the ids."""
+_ID = re.compile(r"E(?=\d)", re.IGNORECASE)
 _FENCE = re.compile(r"<(/?\s*(?:evidence|system|assistant|user|tool)\b)", re.IGNORECASE)
 
 
@@ -33,12 +39,10 @@ def printable(text: str) -> str:
 
 def neutralise(text: str) -> Neutral:
     """Return evidence text in which our own notation is only text: `#E2`, `[E7]`, fences, roles."""
-    clean = printable(text)
-    changes = 0
-    for pattern, replacement in ((_REFERENCE, r"# \1"), (_CITATION, r"(\1)"), (_FENCE, r"‹\1")):
-        clean, count = pattern.subn(replacement, clean)
-        changes += count
-    return Neutral(clean, changes)
+    clean, citations = CITATION.subn(lambda match: _ID.sub("E ", match[0]), printable(text))
+    clean, references = _REFERENCE.subn(r"# \1", clean)
+    clean, fences = _FENCE.subn(r"‹\1", clean)
+    return Neutral(clean, citations + references + fences)
 
 
 def fence() -> str:

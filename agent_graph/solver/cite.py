@@ -10,10 +10,6 @@ from agent_graph.references import StepId
 from retrieval.sentences import content_stems, score_sentences, split_sentences
 
 _ONE = r"#?E(\d{1,4})(?:\s*[.:]\s*(\d{1,3}))?"
-_GROUP = re.compile(
-    rf"[\[(【]\s*(?:evidence|source|see|step)?s?:?\s*({_ONE}(?:\s*(?:[,;&]|and|-|–|to)\s*{_ONE})*)\s*[\])】]",
-    re.I,
-)
 _MEMBER = re.compile(rf"(?P<range>(?:-|–|\bto\b)\s*)?{_ONE}", re.I)
 _MARKER = re.compile(r"\[(E\d+(?:\.\d+)?)\]")
 _SPACE_BEFORE = re.compile(r"[ \t]+(?=[.,;:!?](?:\s|$))")
@@ -35,7 +31,7 @@ def check(
     A citation is forged when its step does not exist, has no value, or has no such source.
     """
     forged: list[str] = []
-    clean = _GROUP.sub(lambda match: _canonical(match[1], evidence, forged), guardrails.printable(text))
+    clean = guardrails.CITATION.sub(lambda match: _canonical(match[1], evidence, forged), guardrails.printable(text))
     clean = _SPACE_BEFORE.sub("", re.sub(r"[ \t]{2,}", " ", clean)).strip()
     citations: list[Citation] = []
     unsupported: list[str] = []

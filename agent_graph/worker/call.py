@@ -65,7 +65,7 @@ class StepCaller(NamedTuple):
         except ReferenceMissing as error:
             return failed(step, "missing_reference", str(error))
         try:
-            args = coerce(spec, filled)
+            args = coerce(spec, {**_run_defaults(spec, context), **filled})
         except BadArguments as error:
             return failed(step, "bad_arguments", one_line(error), args=filled)
         tell(StepStarted(step=step.id, tool=step.tool, args=shown(args)))
@@ -140,6 +140,12 @@ class StepCaller(NamedTuple):
 
 class _Late(TimeoutError):
     """A call took longer than the step may."""
+
+
+def _run_defaults(spec: ToolSpec, context: Context) -> dict[str, Any]:
+    """Return the arguments whose default the tool leaves to a knob of the run, such as how many passages."""
+    knobs: Mapping[str, str] = (spec.tool.metadata or {}).get("run_defaults", {})
+    return {argument: getattr(context, knob) for argument, knob in knobs.items() if argument in spec.properties}
 
 
 def failed(

@@ -1,0 +1,118 @@
+"""`agent-graph ingest`: bring documents into a collection."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent_graph.cli.options import AsJson, Collection
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from retrieval.ingest import IngestReport, Progress
+    from retrieval.knowledge import Knowledge
+
+
+def command(
+    paths: Annotated[
+        list[str], typer.Argument(help="Files, folders and globs (txt, md, html, pdf).", show_default=False)
+    ],
+    collection: Collection = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring documents into a collection; what is already there is left alone."""
+    from agent_graph.bootstrap import open_default_knowledge
+    from agent_graph.cli import console, record
+    from agent_graph.settings import read_settings
+
+    with open_default_knowledge(read_settings(), collection=collection) as knowledge:
+        report = _ingested(knowledge, paths)
+        if as_json:
+            console.print_json(record.ingest_record(report, collection=knowledge.name))
+        else:
+            _show(report, knowledge)
+    if not report.entries or all(entry.status == "skipped" for entry in report.entries):
+        raise typer.Exit(1)
+
+
+def _ingested(knowledge: "Knowledge", paths: list[str]) -> "IngestReport":
+    """Ingest; raises KeyboardInterrupt, saying what is kept, when the person stops it."""
+    done = 0
+    try:
+        with _bar() as advance:
+
+            def progress(number: int, total: int, document: str) -> None:
+                nonlocal done
+                done = number
+                advance(number, total, document)
+
+            return knowledge.ingest(paths, progress=progress)
+    except KeyboardInterrupt:
+        from agent_graph.cli.console import counted
+
+        raise KeyboardInterrupt(
+            f"Stopped after {counted(done, 'document')}. What was ingested is whole and kept; "
+            "run the same command again to go on."
+        ) from None
+
+
+@contextmanager
+def _bar() -> Iterator["Progress"]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from agent_graph.cli import console
+
+    err = console.err()
+    columns = (
+        TextColumn("ingesting", style=console.ROLE_STYLE["worker"]),
+        BarColumn(bar_width=30, complete_style=console.ROLE_STYLE["worker"]),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[document]}", markup=False, style=console.QUIET),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not console.lively(err)) as bar:
+        task = bar.add_task("", total=None, document="reading")
+
+        def advance(done: int, total: int, document: str) -> None:
+            bar.update(task, completed=done, total=total, document=console.line(document, most=60))
+
+        yield advance
+
+
+def _show(report: "IngestReport", knowledge: "Knowledge") -> None:
+    from rich.text import Text
+
+    from agent_graph.cli.console import counted, line, out, seconds
+
+    screen = out()
+    if not report.entries:
+        screen.print(Text(f"There are no files to ingest in {', '.join(map(line, report.paths))}."))
+        return
+    screen.print(_table(report))
+    told = ", ".join(f"{count} {status}" for status, count in sorted(report.counts.items()))
+    screen.print(
+        Text(
+            f"{told} · {counted(report.passages, 'passage')} · {seconds(report.seconds)} · "
+            f"collection {line(knowledge.name)} in {line(knowledge.where)}"
+        ),
+        soft_wrap=True,
+    )
+
+
+def _table(report: "IngestReport") -> "Table":
+    from rich.table import Table
+
+    from agent_graph.cli.console import FAILED, QUIET, line, text
+
+    table = Table(box=None, pad_edge=False, header_style=QUIET)
+    table.add_column("status")
+    table.add_column("passages", justify="right")
+    table.add_column("document", overflow="fold")
+    for entry in report.entries:
+        told = text(line(entry.document))
+        if entry.reason:
+            told.append_text(text(f"\n{line(entry.reason)}", FAILED))
+        table.add_row(text(entry.status, FAILED if entry.reason else ""), f"{entry.passages:,}", told)
+    return table

@@ -1,0 +1,17 @@
+"""Options that several commands share, said once."""
+
+from typing import Annotated, Literal
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
+Collection = Annotated[
+    str | None, typer.Option("--collection", "-c", help="Collection to use instead of the configured one.")
+]
+Passages = Annotated[int, typer.Option("-k", "--passages", min=1, max=50, help="Passages a search brings.")]
+Question = Annotated[str, typer.Argument(help="The question, in quotes.", show_default=False)]
+ApprovalPolicy = Literal["side_effects", "always", "never"]
+"""The same words as Context.approval, here without importing it."""
+Approval = Annotated[
+    ApprovalPolicy, typer.Option("--approval", help="When a person is asked before a plan runs.")
+]

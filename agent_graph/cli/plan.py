@@ -1,0 +1,153 @@
+"""`agent-graph plan`: what the planner would do, without doing it."""
+
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from agent_graph.cli.options import AsJson, Collection, Passages, Question
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from agent_graph.plan import Plan, PlanProblem
+    from agent_graph.settings import Settings
+    from agent_graph.usage import Usage
+    from retrieval.knowledge import Knowledge
+
+
+class _Written(NamedTuple):
+    plan: "Plan"
+    usage: "Usage"
+    mode: str
+    remarks: "list[str]"
+    problems: "list[PlanProblem]"
+    """Those of drafts that were given up; the plan itself has none."""
+
+
+def command(
+    question: Question,
+    mermaid: Annotated[
+        bool, typer.Option("--mermaid", help="Print the plan as a mermaid flowchart.")
+    ] = False,
+    passages: Passages = 6,
+    collection: Collection = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the plan for a question and show it; nothing is run."""
+    import asyncio
+
+    from rich.text import Text
+
+    from agent_graph.cli import console
+    from agent_graph.cli.knowledge import opened, remark
+    from agent_graph.settings import read_settings
+
+    settings = read_settings()
+    with opened(settings, collection) as knowledge:
+        if not collection and (told := remark(settings, knowledge)):
+            console.err().print(Text(told), soft_wrap=True)
+        written = asyncio.run(_write(question, settings, knowledge, passages))
+    if as_json:
+        console.print_json(_record(question, written, mermaid))
+    elif mermaid:
+        typer.echo(console.text(_mermaid(written.plan)).plain)
+    else:
+        _show(written)
+
+
+async def _write(
+    question: str, settings: "Settings", knowledge: "Knowledge | None", passages: int
+) -> _Written:
+    from agent_graph.bootstrap import choose_models, offer
+    from agent_graph.context import Context
+    from agent_graph.events import ModelFellBack, PlanReset
+    from agent_graph.planner import PlanRequest, Written, write_plan
+    from agent_graph.usage import Usage
+    from tools.catalog import Catalog
+
+    models = choose_models(None, settings)
+    catalog = Catalog(offer(settings, models, knowledge).tools)
+    request = PlanRequest(
+        task=question,
+        context=Context(passages=passages),
+        surroundings=await _surroundings(question, models, knowledge),
+    )
+    remarks: list[str] = []
+    problems: list[PlanProblem] = []
+    async for part in write_plan(request, models.planner, catalog):
+        if isinstance(part, PlanReset):
+            remarks.append(part.reason)
+            problems.extend(part.problems)
+        elif isinstance(part, ModelFellBack):
+            remarks.append(f"{part.failed} failed ({part.reason}); asked {part.next}")
+        elif isinstance(part, Written):
+            usage = Usage().plus("planner", part.usage) if part.usage.calls else Usage()
+            usage = usage.model_copy(update={"seconds": part.usage.seconds})
+            return _Written(part.plan, usage, models.mode, remarks, problems)
+    raise AssertionError("the planner ended without a plan")
+
+
+async def _surroundings(question: str, models: Any, knowledge: "Knowledge | None") -> Any:
+    from agent_graph.planner.node import SNIPPETS
+    from agent_graph.planner.prompt import Surroundings
+
+    if knowledge is None or models.planner is None:
+        return Surroundings()
+    hits = await knowledge.asearch(question, k=SNIPPETS)
+    return Surroundings(card=str(knowledge.card()), hits=tuple(hits))
+
+
+def _record(question: str, written: _Written, mermaid: bool) -> dict[str, Any]:
+    from agent_graph.cli import record
+
+    return {
+        "task": question,
+        "mode": written.mode,
+        "plan": record.plan_record(written.plan),
+        "remarks": written.remarks,
+        "problems": [record.problem_record(problem) for problem in written.problems],
+        "usage": record.usage_record(written.usage),
+        **({"mermaid": _mermaid(written.plan)} if mermaid else {}),
+    }
+
+
+def _mermaid(plan: "Plan") -> str:
+    from agent_graph.explain import mermaid
+
+    return mermaid(plan)
+
+
+def _show(written: _Written) -> None:
+    from rich.text import Text
+
+    from agent_graph.cli import console
+    from agent_graph.cli.sources import mode_line
+    from agent_graph.cli.steps import beside
+
+    screen = console.out()
+    for told in (*written.remarks, *written.problems):
+        screen.print(beside("planner", console.text(console.line(told), console.QUIET)))
+    screen.print(beside("planner", console.text(console.line(written.plan.strategy) or "no tool is needed")))
+    if written.plan.steps:
+        screen.print(Text(""), plan_table(written.plan), Text(""), sep="\n")
+    screen.print(Text(mode_line(written.mode), style=console.QUIET), soft_wrap=True)
+
+
+def plan_table(plan: "Plan") -> "Table":
+    """Return the plan's steps with what each waits for, and its wave."""
+    from rich.table import Table
+
+    from agent_graph.cli.console import QUIET, ROLE_STYLE, line, text
+    from agent_graph.cli.record import plan_record
+    from agent_graph.cli.steps import arguments
+
+    table = Table(box=None, pad_edge=False, header_style=QUIET, padding=(0, 2, 0, 0), expand=True)
+    table.add_column("step", no_wrap=True, style=ROLE_STYLE["worker"])
+    table.add_column("tool", no_wrap=True)
+    table.add_column("arguments", ratio=1, overflow="fold")
+    table.add_column("needs", style=QUIET)
+    table.add_column("wave", justify="right", style=QUIET)
+    for step, told in zip(plan.steps, plan_record(plan)["steps"], strict=True):
+        needs = ", ".join(told["needs"])
+        table.add_row(line(step.id), line(step.tool), text(arguments(step)), needs, str(told["wave"]))
+    return table

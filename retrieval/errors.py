@@ -1,0 +1,48 @@
+"""Every error retrieval raises on purpose; each message is one sentence that says what to do.
+
+RetrievalError
+├── PlaceUnusable, OSError            the folder or server cannot be used at all
+│   ├── PlaceBusy                     another process owns the folder
+│   └── PlaceDamaged                  Chroma cannot read what it stored
+├── EmbeddingMismatch, ValueError     the collection was made with other embeddings
+├── CollectionForeign, ValueError     the collection was not made by this package, or by another version of it
+├── BadRequest, ValueError            a query, filter, name or setting that cannot work
+├── DocumentMissing, FileNotFoundError  a path to ingest that is not there
+└── KnowledgeClosed, RuntimeError     used after close()
+"""
+
+
+class RetrievalError(Exception):
+    """Base of everything retrieval raises on purpose."""
+
+
+class PlaceUnusable(RetrievalError, OSError):
+    """The folder or the server cannot be used."""
+
+
+class PlaceBusy(PlaceUnusable):
+    """Another process owns the folder."""
+
+
+class PlaceDamaged(PlaceUnusable):
+    """Chroma reports that it cannot read or write what it stored."""
+
+
+class EmbeddingMismatch(RetrievalError, ValueError):
+    """The collection holds vectors of another embedding model or dimension."""
+
+
+class CollectionForeign(RetrievalError, ValueError):
+    """The collection was made by another program, or by another version of this one."""
+
+
+class BadRequest(RetrievalError, ValueError):
+    """A query, filter, name or setting that cannot work."""
+
+
+class DocumentMissing(RetrievalError, FileNotFoundError):
+    """A path to ingest that is not there."""
+
+
+class KnowledgeClosed(RetrievalError, RuntimeError):
+    """A knowledge was used after it was closed."""
