@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from agent_graph.cli.console import counted
 from agent_graph.cli.packages import HOME, foreign
 from agent_graph.guardrails import redact
 from agent_graph.settings import Settings
@@ -162,7 +163,7 @@ def collections(settings: Settings) -> Iterator[Check]:
             return
         if card.passages:
             held += card.passages
-            found = f"{name!r}: {card.documents} documents, {card.passages} passages in {settings.where}"
+            found = f"{name!r}: {counted(card.documents, 'document')}, {counted(card.passages, 'passage')} in {settings.where}"
             yield Check("knowledge", "ok", found)
     if not held:
         yield Check("knowledge", "warn", f"nothing in {settings.where}", NOTHING_INGESTED)

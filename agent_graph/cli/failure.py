@@ -11,6 +11,11 @@ WRONG_USAGE = 2
 STOPPED = 130
 """What shells report for Ctrl-C."""
 
+
+class Stopped(Exception):
+    """A person pressed Ctrl-C; the message says what was kept."""
+
+
 _OURS = ("agent_graph", "tools", "retrieval")
 
 
@@ -36,8 +41,8 @@ def tell(error: BaseException, *, debug: bool) -> int:
 
 def explain(error: BaseException) -> Failure:
     """Return the sentence for an error; what nobody foresaw is called a bug, because it is one."""
-    if isinstance(error, KeyboardInterrupt | typer.Abort):
-        return Failure("Stopped." if not str(error) else str(error), STOPPED)
+    if isinstance(error, KeyboardInterrupt | typer.Abort | Stopped):
+        return Failure(str(error) or "Stopped.", STOPPED)
     if isinstance(error, SystemExit):
         return Failure("", error.code if isinstance(error.code, int) else COULD_NOT)
     if isinstance(error, typer.TyperException):

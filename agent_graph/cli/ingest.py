@@ -1,18 +1,22 @@
 """`agent-graph ingest`: bring documents into a collection."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent_graph.cli.failure import Stopped
 from agent_graph.cli.options import AsJson, Collection
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from retrieval.ingest import IngestReport, Progress
+    from retrieval.ingest import IngestEntry, IngestReport, Progress
     from retrieval.knowledge import Knowledge
+
+_MOST_ROWS = 100
+"""Documents that are listed one by one; more are counted, and --json has them all."""
 
 
 def command(
@@ -38,7 +42,7 @@ def command(
 
 
 def _ingested(knowledge: "Knowledge", paths: list[str]) -> "IngestReport":
-    """Ingest; raises KeyboardInterrupt, saying what is kept, when the person stops it."""
+    """Ingest; raises Stopped, saying what is kept, at Ctrl-C."""
     done = 0
     try:
         with _bar() as advance:
@@ -52,7 +56,7 @@ def _ingested(knowledge: "Knowledge", paths: list[str]) -> "IngestReport":
     except KeyboardInterrupt:
         from agent_graph.cli.console import counted
 
-        raise KeyboardInterrupt(
+        raise Stopped(
             f"Stopped after {counted(done, 'document')}. What was ingested is whole and kept; "
             "run the same command again to go on."
         ) from None
@@ -101,6 +105,11 @@ def _show(report: "IngestReport", knowledge: "Knowledge") -> None:
     )
 
 
+def _listed(report: "IngestReport") -> "Sequence[IngestEntry]":
+    """Return the documents to name: all of a few, of many only those that need a person."""
+    return report.entries if len(report.entries) <= _MOST_ROWS else report.skipped[:_MOST_ROWS]
+
+
 def _table(report: "IngestReport") -> "Table":
     from rich.table import Table
 
@@ -110,7 +119,7 @@ def _table(report: "IngestReport") -> "Table":
     table.add_column("status")
     table.add_column("passages", justify="right")
     table.add_column("document", overflow="fold")
-    for entry in report.entries:
+    for entry in _listed(report):
         told = text(line(entry.document))
         if entry.reason:
             told.append_text(text(f"\n{line(entry.reason)}", FAILED))

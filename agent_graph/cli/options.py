@@ -9,7 +9,17 @@ Collection = Annotated[
     str | None, typer.Option("--collection", "-c", help="Collection to use instead of the configured one.")
 ]
 Passages = Annotated[int, typer.Option("-k", "--passages", min=1, max=50, help="Passages a search brings.")]
-Question = Annotated[str, typer.Argument(help="The question, in quotes.", show_default=False)]
+
+
+def _asked(text: str) -> str:
+    if not text.strip():
+        raise typer.BadParameter("it is empty; ask in a sentence, in quotes")
+    return text
+
+
+Question = Annotated[
+    str, typer.Argument(help="The question, in quotes.", show_default=False, callback=_asked)
+]
 ApprovalPolicy = Literal["side_effects", "always", "never"]
 """The same words as Context.approval, here without importing it."""
 Approval = Annotated[

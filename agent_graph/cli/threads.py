@@ -55,10 +55,10 @@ async def last_state(settings: Settings, thread: str | None) -> Kept | None:
         return None
     asked = {"configurable": {"thread_id": thread, "checkpoint_ns": ""}} if thread else None
     async with open_threads(settings) as saver:
-        async for kept in prepared(saver).alist(asked, limit=1):
-            found = kept.config["configurable"]["thread_id"]
-            return Kept(str(found), kept.checkpoint["channel_values"])
-    return None
+        kept = [one async for one in prepared(saver).alist(asked, limit=1)]
+    if not kept:
+        return None
+    return Kept(str(kept[0].config["configurable"]["thread_id"]), kept[0].checkpoint["channel_values"])
 
 
 @contextmanager
