@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,13 @@ def _ready(process: subprocess.Popen[bytes], url: str, log: Path) -> str:
     raise AssertionError(f"the server did not start:\n{log.read_text()[-3000:]}")
 
 
+@pytest.fixture
+async def client(server: str) -> AsyncIterator[Any]:
+    """A client of the server, closed at the end."""
+    async with get_client(url=server) as opened:
+        yield opened
+
+
 async def stream(client: Any, thread_id: str, **options: Any) -> list[Any]:
     parts = client.runs.stream(thread_id, "agent", stream_mode=["custom", "messages-tuple", "values"], **options)
     return [part async for part in parts]
@@ -78,9 +85,8 @@ def question(text: str) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": text}]}
 
 
-async def test_a_run_streams_its_steps_and_its_answer(server: str) -> None:
+async def test_a_run_streams_its_steps_and_its_answer(client: Any) -> None:
     """Custom events arrive live in order, the answer as model tokens, the end as checked values."""
-    client = get_client(url=server)
     thread = await client.threads.create()
     parts = await stream(client, thread["thread_id"], input=question("How far apart are the charters?"))
     events = [decode(part.data) for part in parts if part.event == "custom"]
@@ -92,9 +98,8 @@ async def test_a_run_streams_its_steps_and_its_answer(server: str) -> None:
     assert values["usage"]["roles"]["planner"]["input_tokens"] > 0
 
 
-async def test_a_second_turn_on_the_same_thread(server: str) -> None:
+async def test_a_second_turn_on_the_same_thread(client: Any) -> None:
     """The conversation goes on; plan and evidence are the new turn's own."""
-    client = get_client(url=server)
     thread = await client.threads.create()
     for text in ("How far apart are the charters?", "And again?"):
         await stream(client, thread["thread_id"], input=question(text))
@@ -103,9 +108,8 @@ async def test_a_second_turn_on_the_same_thread(server: str) -> None:
     assert values["task"] == "And again?"
 
 
-async def test_approval_works_through_the_server(server: str) -> None:
+async def test_approval_works_through_the_server(client: Any) -> None:
     """The run pauses with the plan, and resumes with the knobs it was started with."""
-    client = get_client(url=server)
     thread = await client.threads.create()
     await stream(client, thread["thread_id"], input=question("How far?"), context={"approval": "always", "passages": 3})
     state: Any = await client.threads.get_state(thread["thread_id"])
@@ -117,9 +121,8 @@ async def test_approval_works_through_the_server(server: str) -> None:
     assert values["answer"]["text"].startswith("They lie 51 years apart")
 
 
-async def test_schemas_are_there_for_studio(server: str) -> None:
+async def test_schemas_are_there_for_studio(client: Any) -> None:
     """Studio can draw the input, and every knob of a run with its description and default."""
-    client = get_client(url=server)
     (assistant,) = await client.assistants.search(graph_id="agent")
     schemas: Any = await client.assistants.get_schemas(assistant["assistant_id"])
     assert set(schemas["input_schema"]["properties"]) == {"messages", "task"}
@@ -128,9 +131,9 @@ async def test_schemas_are_there_for_studio(server: str) -> None:
     assert all(knob.get("description") for knob in knobs.values())
 
 
-async def test_a_wrong_knob_is_refused(server: str) -> None:
-    """An unknown Context field ends the run with an error, it is not ignored."""
-    client = get_client(url=server)
+async def test_an_impossible_knob_is_refused(client: Any) -> None:
+    """A Context value out of range ends the run with an error that names it (the server drops unknown ones)."""
     thread = await client.threads.create()
-    parts = await stream(client, thread["thread_id"], input=question("How far?"), context={"base_url": "http://x"})
-    assert [part.event for part in parts][-1] == "error"
+    parts = await stream(client, thread["thread_id"], input=question("How far?"), context={"max_steps": 0})
+    assert parts[-1].event == "error"
+    assert "max_steps" in str(parts[-1].data)

@@ -24,6 +24,9 @@ GRAPHS = {
 }
 """The same as in langgraph.json, which an installed package does not carry."""
 
+HTTP = {"app": "agent_graph.web.app:app"}
+"""The page at /ui; also the same as in langgraph.json."""
+
 
 def command(
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
@@ -31,7 +34,7 @@ def command(
     jobs: Annotated[int, typer.Option("--jobs", min=1, max=1000, help="Runs at the same time.")] = 10,
     log_level: Annotated[str, typer.Option("--log-level", help="Of the server's own log.")] = "WARNING",
 ) -> None:
-    """Start the LangGraph server with Studio, the API and live events; stop it with Ctrl-C."""
+    """Start the LangGraph server with the page at /ui, the API and Studio; stop it with Ctrl-C."""
     import signal
 
     from agent_graph.settings import read_settings
@@ -64,7 +67,8 @@ def write_config(home: Path) -> Path:
     import json
 
     path = home / "langgraph.json"
-    path.write_text(json.dumps({"dependencies": ["."], "graphs": GRAPHS}, indent=2), encoding="utf-8")
+    config = {"dependencies": ["."], "graphs": GRAPHS, "http": HTTP}
+    path.write_text(json.dumps(config, indent=2), encoding="utf-8")
     return path
 
 
@@ -158,6 +162,7 @@ def _announce(process: "subprocess.Popen[bytes]", host: str, port: int) -> None:
     typer.echo(f"Starting the LangGraph server on {url} ...", err=True)
     if not _answers(process, url):
         return
+    typer.echo(f"page    {url}/ui")
     typer.echo(f"API     {url}")
     typer.echo(f"docs    {url}/docs")
     typer.echo(f"Studio  https://smith.langchain.com/studio/?baseUrl={url}")

@@ -51,13 +51,13 @@ class _Margin:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         # a grid would fill every line up with spaces, which is in the way when text is copied or piped
         inner = options.update(width=max(options.max_width - ROLE_WIDTH, 1))
-        label = self.label.copy()
-        label.truncate(ROLE_WIDTH, pad=True)
+        style = console.get_style(self.label.style)
+        label = self.label.plain[:ROLE_WIDTH].ljust(ROLE_WIDTH)
         for row in console.render_lines(self.content, inner, pad=False):
-            yield from label.render(console)
+            yield Segment(label, style)
             yield from row
             yield Segment.line()
-            label = Text(" " * ROLE_WIDTH)
+            label = " " * ROLE_WIDTH
 
 
 def steps_table(rows: Iterable[Row], *, live: bool = False) -> Table:
@@ -71,13 +71,13 @@ def steps_table(rows: Iterable[Row], *, live: bool = False) -> Table:
     table.add_column(no_wrap=True, justify="right", style=QUIET)
     for row in rows:
         table.add_row(
-            line(row.step.id), line(row.step.tool, most=24), arguments(row.step), *_standing(row, live=live)
+            _named(row.step), line(row.step.tool, most=24), arguments(row.step), *_standing(row, live=live)
         )
     return table
 
 
 def _named(step: Step) -> Text:
-    needs = ", ".join(sorted(step.needs, key=lambda need: int(need[1:])))
+    needs = line(", ".join(sorted(step.needs, key=lambda need: int(need[1:]))), most=14)
     return Text(line(step.id)) + Text(f" ← {needs}" if needs else "", style=QUIET)
 
 
