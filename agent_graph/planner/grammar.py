@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from agent_graph.plan import Plan, PlanProblem, Step
 from agent_graph.planner.arguments import end_of_bracket, read_arguments, read_free_text
-from agent_graph.planner.objects import Written, canonical, load, read_object, step_id
+from agent_graph.planner.objects import Remark, Unread, Written, canonical, load, read_object, step_id
 from agent_graph.references import StepId
 
 MAX_CHARACTERS = 1_000_000
@@ -44,7 +44,9 @@ _LANDMARK = re.compile(
     | (?:^{_LEAD}(?P<bare>[A-Za-z_][\w\-]*)(?P<bare_open>\())
     | (?:^{_LEAD}\#E(?P<broken>[1-9]\d{{0,3}})[*_`]*[ \t]*(?:=|:=|←)(?P<rest>[^\n]*)\n)
     | (?:^{_LEAD}(?:Plan|Strategy|Thought)[*_`]*[ \t]*:[*_`]*[ \t]*(?P<plan>[^\n]*?)[ \t]*(?=\n|\#E\d+[ \t]*=))
-    | (?:^[ \t]*(?P<json>\{{(?=\s*["'}}“])|\[(?=\s*[\[{{\]])))
+    | (?P<json>^[ \t]*(?:\{{(?=\s*["'}}“])|\[(?=\s*[\[{{\]]))
+        |\[(?=\s*\{{\s*["'])
+        |\{{(?=\s*["'](?:tool|action|name|message|plan|steps?|function|id|thought|reason|task)["']))
     """,
     re.VERBOSE | re.MULTILINE | re.IGNORECASE,
 )
@@ -54,7 +56,10 @@ _AFTER = re.compile(
 )
 _AFTER_BEGUN = re.compile(r"[ \t*_`;]*(?:after[ \t:#E\d,&and]*|afte|aft|af|a)?", re.IGNORECASE)
 _REASON = re.compile(r"[ \t*_`;,.]*(?:\#|//|--|—|–|-|:)[ \t]*([^\n]+)")
-_STEP_LIKE = re.compile(r"#?\bE\d+[*_` \t]*[=:]|[\"']tool|[\"']action", re.IGNORECASE)
+_STEP_LIKE = re.compile(r"#?\bE\d+[*_` \t]*[=:]", re.IGNORECASE)
+_NO_TOOL = re.compile(
+    r"\bno (?:tools?|steps?|plan)\b|\bwithout (?:any )?tools?\b|\bempty plan\b", re.IGNORECASE
+)
 _MAY_END = re.compile(r"[)\]}>\n]")
 _ENDINGS = frozenset({"join", "finish", "end"})
 """LLMCompiler's closing calls: they stand for the solver."""
@@ -82,6 +87,7 @@ class PlanReader:
         self._in_array = False
         self._in_call = False
         self._thinks_on = False
+        self._empty_json = False
         self._ended = False
 
     @property
@@ -111,8 +117,13 @@ class PlanReader:
         if not self._text.endswith("\n"):
             self._text += "\n"
         steps = self._advance()
-        if not self._found and not self._problems and self._looks_like_steps():
-            self._problem("unreadable", None, "No step could be read.", _FORM)
+        if not self._found and not self._problems and not self._says_no_tool():
+            self._problem(
+                "unreadable",
+                None,
+                "There is no step in it.",
+                f"{_FORM} If no tool is needed, write Plan: and why.",
+            )
         return steps
 
     def take(self, calls: Sequence[Mapping[str, Any]]) -> list[Step]:
@@ -240,8 +251,8 @@ class PlanReader:
         return match.end(), tuple(StepId(f"E{number}") for number in re.findall(r"\d+", match[1]))
 
     def _json(self, match: re.Match[str]) -> bool:
-        start = match.start("json")
-        if match["json"] == "[":
+        start = match.end("json") - 1
+        if self._text[start] == "[":
             self._in_array = True
             self._at = start + 1
             return True
@@ -255,6 +266,7 @@ class PlanReader:
             self._at += 1
             if mark == "]":
                 self._in_array = False
+                self._empty_json = not self._found
                 return True
         return False
 
@@ -270,11 +282,17 @@ class PlanReader:
         for step in written:
             self._add_written(step)
         if end is None:
-            cut = self._found[-1].step.id if written else None
+            cut = self._found[-1].step.id if written and self._found else None
             self._problem("unreadable", cut, "The JSON is cut off before its end.", _FORM)
         return True
 
-    def _add_written(self, written: Written) -> None:
+    def _add_written(self, written: Written | Remark | Unread) -> None:
+        if isinstance(written, Remark):
+            self._leads.append(written.text)
+            return
+        if isinstance(written, Unread):
+            self._problem("unreadable", None, f"{written.text[:80]!r} names no tool.", _FORM)
+            return
         number = int(written.id[1:]) if written.id else len(self._found) + 1
         args = canonical(written.args, max(number - 1, 0))
         after = tuple(StepId(one) for one in written.after)
@@ -301,9 +319,11 @@ class PlanReader:
     def _problem(self, kind: Any, step: StepId | None, message: str, hint: str = "") -> None:
         self._problems.append(PlanProblem(kind=kind, step=step, message=message, hint=hint))
 
-    def _looks_like_steps(self) -> bool:
-        tools = any(f"{tool}(" in self._text or f"{tool}[" in self._text for tool in self._parameters)
-        return tools or bool(_STEP_LIKE.search(self._text))
+    def _says_no_tool(self) -> bool:
+        """Whether the reply plans to use no tool, rather than failing to plan."""
+        called = any(f"{tool}(" in self._text or f"{tool}[" in self._text for tool in self._parameters)
+        planned = bool(self._leads) or self._empty_json or bool(_NO_TOOL.search(self._text))
+        return planned and not called and not _STEP_LIKE.search(self._text)
 
 
 _FORM = 'Write #E1 = tool(argument="value") on a line of its own.'

@@ -35,6 +35,18 @@ MAX_NESTING = 40
 """Deepest nesting that is worth repairing; a plan's is about six."""
 
 
+class Remark(NamedTuple):
+    """A step that says of itself that it calls no tool: a thought, kept with the strategy."""
+
+    text: str
+
+
+class Unread(NamedTuple):
+    """What should be a step and names no tool."""
+
+    text: str
+
+
 class Written(NamedTuple):
     """A step as a model wrote it, before its references are put in canonical form."""
 
@@ -72,7 +84,7 @@ def _deepest(text: str) -> int:
     return deepest
 
 
-def read_object(value: Any, parameters: Mapping[str, Sequence[str]]) -> Iterator[Written]:
+def read_object(value: Any, parameters: Mapping[str, Sequence[str]]) -> Iterator[Written | Remark | Unread]:
     """Yield the steps in a JSON value: a list of steps, an object holding such a list, or one step."""
     if isinstance(value, list):
         for item in value:
@@ -108,7 +120,9 @@ def step_id(value: Any) -> str | None:
     return f"E{int(match[1])}" if match and int(match[1]) > 0 else None
 
 
-def _step(value: Mapping[str, Any], parameters: Mapping[str, Sequence[str]]) -> Iterator[Written]:
+def _step(
+    value: Mapping[str, Any], parameters: Mapping[str, Sequence[str]]
+) -> Iterator[Written | Remark | Unread]:
     evidence = value.get("evidence")
     if isinstance(evidence, Mapping):  # {"plan": reason, "evidence": {"placeholder", "tool", "tool_input"}}
         value = {**value, **evidence}
@@ -118,16 +132,20 @@ def _step(value: Mapping[str, Any], parameters: Mapping[str, Sequence[str]]) -> 
     tools = next(
         (value[key] for key in _TOOL_KEYS if value.get(key) and not isinstance(value[key], Mapping)), None
     )
+    reason = next((str(value[key]) for key in _REASON_KEYS if isinstance(value.get(key), str)), "")
     if tools is None:
+        if any(key in value for key in _TOOL_KEYS):
+            yield Remark(reason)
+        elif value:
+            yield Unread(reason or json.dumps(value, ensure_ascii=False, default=str))
         return
     number = next((found for key in _ID_KEYS if (found := step_id(value.get(key)))), None)
-    reason = next((str(value[key]) for key in _REASON_KEYS if isinstance(value.get(key), str)), "")
     after: list[Any] = next((value[key] for key in _AFTER_KEYS if isinstance(value.get(key), list)), [])
     raw: Any = next((value[key] for key in _ARGS_KEYS if value.get(key) is not None), {})
     order = tuple(found for one in after if (found := step_id(one)))
     for position, tool in enumerate(tools if isinstance(tools, list) else [tools]):
         name = str(tool.get("name", "")) if isinstance(tool, Mapping) else str(tool)
-        args = _arguments(raw, parameters.get(name, ()))
+        args = _arguments(raw, parameters.get(name, ())) or _instructed(value, parameters.get(name, ()))
         yield Written(number if position == 0 else None, name, args, reason, order)
 
 
@@ -142,6 +160,12 @@ def _arguments(raw: Any, parameters: Sequence[str]) -> dict[str, Any]:
     if isinstance(raw, list):
         return dict(zip([*parameters, *(f"argument_{n}" for n in range(1, len(raw) + 1))], raw, strict=False))
     return read_arguments(json.dumps(raw), parameters)
+
+
+def _instructed(value: Mapping[str, Any], parameters: Sequence[str]) -> dict[str, Any]:
+    """Return the step's message as the argument of a tool that takes one text and was given none."""
+    message = value.get("message")
+    return {parameters[0]: message} if isinstance(message, str) and len(parameters) == 1 else {}
 
 
 def _reference(match: re.Match[str], known: int) -> str:
