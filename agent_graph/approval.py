@@ -53,19 +53,20 @@ def approval_node(*, writing: Collection[str], read_plan: ReadPlan, clock: Calla
         tell = teller(run.started, clock)
         tell(ApprovalAsked(writes=run.plan.using(writing)))
         plan = run.plan
-        problems: tuple[PlanProblem, ...] = ()
+        faults: tuple[PlanProblem, ...] = ()
+        note: tuple[PlanProblem, ...] = ()
         while True:
-            reply = _reply(interrupt(payload(plan, writing, problems)))
-            if reply is None:
-                problems = (_unreadable(),)
-            elif reply.decision == "edit":
-                plan, problems = read_plan(reply.plan, run)
-                if not problems:
-                    tell(PlanReady(plan=plan))
-                    return {"plan": plan, "approval": Approval(decision="edit", digest=plan.digest)}
-            else:
+            reply = _reply(interrupt(payload(plan, writing, (*note, *faults))))
+            note = () if reply else (_unreadable(),)
+            if reply is None or (reply.decision == "approve" and faults):
+                continue  # what failed its check cannot be waved through: its problems are shown again
+            if reply.decision != "edit":
                 decided = Approval(decision=reply.decision, digest=plan.digest, reason=reply.reason)
                 return {"plan": plan, "approval": decided}
+            plan, faults = read_plan(reply.plan, run)
+            if not faults:
+                tell(PlanReady(plan=plan))
+                return {"plan": plan, "approval": Approval(decision="edit", digest=plan.digest)}
 
     return approval
 

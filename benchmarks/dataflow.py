@@ -1,6 +1,6 @@
 """The six-step diamond of a typical plan: wall time against its critical path, with an instant model.
 
-    E1 0.3 s; E2 1.0 s needs E1; E3 0.2 s needs E1; E4 0.2 s needs E2, E3; E5 0.9 s needs E3; E6 0.2 s needs E4, E5
+E1 0.3 s; E2 1.0 s needs E1; E3 0.2 s needs E1; E4 0.2 s needs E2, E3; E5 0.9 s needs E3; E6 0.2 s needs E4, E5
 """
 
 import asyncio

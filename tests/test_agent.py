@@ -256,6 +256,24 @@ async def test_a_person_may_edit_the_plan_and_the_edit_is_checked(scripted: Scri
     assert result["plan"].author == "person"
 
 
+async def test_a_faulty_edit_cannot_be_approved(scripted: Scripted, log: list[str]) -> None:
+    """Approving what failed its check, or answering nonsense, only asks again."""
+    agent, _ = scripted('#E1 = send(to="Ann", text="x")', "Sent [E1].", checkpointer=InMemorySaver())
+    await agent.ainvoke({"task": "Write"}, THREAD)
+    await agent.ainvoke(
+        Command(resume={"decision": "edit", "plan": '#E1 = send(to="#E9", text="y")'}), THREAD
+    )
+    again = await agent.ainvoke(Command(resume="approve"), THREAD)
+    assert "There is no step #E9" in again["__interrupt__"][0].value["problems"][0]
+    nonsense = await agent.ainvoke(Command(resume={"decision": "perhaps"}), THREAD)
+    assert "was not understood" in nonsense["__interrupt__"][0].value["problems"][0]
+    assert log == []
+    result = await agent.ainvoke(
+        Command(resume={"decision": "edit", "plan": '#E1 = send(to="Bo", text="y")'}), THREAD
+    )
+    assert (log, result["plan"].author) == (["send Bo: y"], "person")
+
+
 async def test_a_rejected_plan_runs_nothing(scripted: Scripted, log: list[str]) -> None:
     """Without a reason the run ends politely."""
     agent, _ = scripted('#E1 = send(to="Ann", text="x")', checkpointer=InMemorySaver())

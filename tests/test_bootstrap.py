@@ -42,12 +42,17 @@ def diamond() -> list[BaseTool]:
 
 async def test_an_openai_compatible_server_is_all_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     """With only OPENAI_BASE_URL set, the served model plans and answers, as a dataflow, with usage by role."""
-    with OpenAIServer({"The plan that was run": "Done [E6].", "Question: ": DIAMOND}, models=["served"]) as server:
+    with OpenAIServer(
+        {"The plan that was run": "Done [E6].", "Question: ": DIAMOND}, models=["served"]
+    ) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
         tools = diamond()
         agent = build_agent(tools=tools, effects={one.name: "reads" for one in tools})
         result = await agent.ainvoke({"task": "go"})
-    assert result["evidence"]["E6"].value == "last(meet(slow(first(go)) quick(first(go))) early(quick(first(go))))"
+    assert (
+        result["evidence"]["E6"].value
+        == "last(meet(slow(first(go)) quick(first(go))) early(quick(first(go))))"
+    )
     assert result["answer"].text == "Done [E6]."
     assert result["plan"].author == "openai:served"
     for role in ("planner", "solver"):

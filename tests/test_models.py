@@ -82,9 +82,9 @@ async def test_a_stalled_stream_falls_back_when_its_time_is_up() -> None:
 
 async def test_when_all_models_fail_each_is_named_with_its_reason() -> None:
     """The error tells a person what to look at."""
-    with OpenAIServer({"a": [Fault.status(401)], "b": [Fault.status(400)]}) as server:
-        with pytest.raises(ModelUnavailable) as error:
-            await pieces(server, "openai:a,openai:b")
+    replies = {"a": [Fault.status(401)], "b": [Fault.status(400)]}
+    with OpenAIServer(replies) as server, pytest.raises(ModelUnavailable) as error:
+        await pieces(server, "openai:a,openai:b")
     assert "openai:a: " in str(error.value)
     assert "openai:b: " in str(error.value)
 

@@ -20,7 +20,9 @@ ASKABLE = [text for text in STRINGS if text.strip()][:200]
 def test_every_naughty_string_is_a_question_like_any_other(tmp_path: Path) -> None:
     """200 strings asked of a document made of all of them: each ends with a printable answer."""
     document = tmp_path / "naughty.txt"
-    document.write_text("\n\n".join(f"Number {n}: {text}" for n, text in enumerate(STRINGS)), "utf-8", "replace")
+    document.write_text(
+        "\n\n".join(f"Number {n}: {text}" for n, text in enumerate(STRINGS)), "utf-8", "replace"
+    )
     with open_knowledge(tmp_path / "knowledge") as knowledge:
         assert knowledge.ingest([document]).ok
         agent = build_agent(models="extractive", knowledge=knowledge)

@@ -68,6 +68,10 @@ def test_the_wheel_holds_all_three_packages_and_what_they_need(tmp_path: Path) -
         "agent_graph/graph.py",
         "agent_graph/py.typed",
         "agent_graph/samples/state_of_the_union.txt",
+        "agent_graph/explain/report.css",
+        "agent_graph/web/static/index.html",
+        "agent_graph/web/static/page.css",
+        "agent_graph/web/static/page.js",
         "tools/catalog.py",
         "retrieval/knowledge.py",
     ):

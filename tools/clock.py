@@ -36,15 +36,12 @@ def read_clock(timezone: str, now: datetime) -> dict[str, Any]:
 def make_clock(*, now: Callable[[], datetime] = _now) -> BaseTool:
     """Return the `clock` tool; `now` gives the current moment, with its time zone."""
 
+    # Not a coroutine: listing the time zones reads folders, which would hold up the event loop.
     def clock(timezone: str = "UTC") -> dict[str, Any]:
-        return read_clock(timezone, now())
-
-    async def aclock(timezone: str = "UTC") -> dict[str, Any]:
         return read_clock(timezone, now())
 
     return StructuredTool.from_function(
         func=clock,
-        coroutine=aclock,
         name="clock",
         description="Tells today's date, the time and the weekday in a time zone such as Europe/Paris.",
         metadata={

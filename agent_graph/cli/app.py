@@ -35,7 +35,8 @@ app.command("doctor")(doctor.command)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 1 could not, 2 wrong usage, 130 stopped."""
     args, debug = _without_debug(list(sys.argv[1:] if argv is None else argv))
-    _prepare(debug)
+    if argv is None:
+        _prepare(debug)  # this process is ours: streams, warnings and the log are set up for a person
     try:
         code = app(args, prog_name="agent-graph", standalone_mode=False)
     except BaseException as error:

@@ -30,7 +30,7 @@ def command(
     """Answer a question from the ingested documents, with citations."""
     from agent_graph.cli import console, record
     from agent_graph.cli.knowledge import opened
-    from agent_graph.cli.run import Session, ask
+    from agent_graph.cli.run import open_session
     from agent_graph.cli.threads import checked_name
     from agent_graph.cli.watch import watch_on
     from agent_graph.context import Context
@@ -42,8 +42,9 @@ def command(
     watch = watch_on(progress, quiet=not stream or (as_json and not console.lively(progress)))
     with opened(settings, collection) as knowledge:
         _remark(settings, knowledge, collection)
-        session = Session(settings, knowledge, Context(approval=approval, passages=passages))
-        ended = ask(session, question, thread=thread, watch=watch, decide=_decider(yes))
+        context = Context(approval=approval, passages=passages)
+        with open_session(settings, knowledge, context=context, kept=thread is not None) as session:
+            ended = session.ask(question, thread=thread or "once", watch=watch, decide=_decider(yes))
     if as_json:
         console.print_json(record.run_record(ended.state, mode=ended.mode, thread=thread))
     else:
@@ -63,7 +64,7 @@ def show(ended: "Ended", *, say_mode: bool = True) -> None:
     screen.print(draw_answer(answer, ended.state["evidence"]))
     screen.print()
     told = cost_line(ended.state["usage"], mode=ended.mode, author=answer.author)
-    screen.print(Text(told, style=console.QUIET), soft_wrap=True)
+    screen.print(Text(told, style=console.QUIET))
     if say_mode and ended.mode == EXTRACTIVE_MODE:
         screen.print(Text(mode_line(ended.mode), style=console.QUIET), soft_wrap=True)
 

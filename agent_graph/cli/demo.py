@@ -6,14 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from agent_graph.cli.options import AsJson
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rich.console import Console
-
     from agent_graph.cli.run import Session
     from agent_graph.cli.watch import Watch
     from retrieval.ingest import IngestReport
-    from retrieval.knowledge import Knowledge
 
 DOCUMENT = "state_of_the_union.txt"
 
@@ -59,37 +54,39 @@ def command(as_json: AsJson = False) -> None:
     """Watch the agent answer three questions over a State of the Union address."""
     from importlib.resources import as_file, files
 
-    from agent_graph.bootstrap import DEMO_COLLECTION, open_default_knowledge
+    if not as_json:
+        _tell("agent-graph", "plan once, run the plan as a dataflow, answer once with checked citations")
+    from agent_graph.bootstrap import DEMO_COLLECTION, choose_models, open_default_knowledge
     from agent_graph.cli import console
-    from agent_graph.cli.run import Session
+    from agent_graph.cli.run import open_session
     from agent_graph.settings import read_settings
 
     settings = read_settings()
     with ExitStack() as stack:
         document = stack.enter_context(as_file(files("agent_graph") / "samples" / DOCUMENT))
         knowledge = stack.enter_context(open_default_knowledge(settings, collection=DEMO_COLLECTION))
-        session = Session(settings, knowledge)
+        report = knowledge.ingest(document, root=document.parent)
+        session = stack.enter_context(open_session(settings, knowledge, kept=True))
         if as_json:
-            console.print_json(_record(session, document, knowledge))
+            console.print_json(_record(session, report))
         else:
-            _show(session, document, knowledge)
+            _show(session, report, choose_models(None, settings).mode)
 
 
-def _record(session: "Session", document: "Path", knowledge: "Knowledge") -> dict[str, Any]:
+def _record(session: "Session", report: "IngestReport") -> dict[str, Any]:
+    from agent_graph.bootstrap import DEMO_COLLECTION
     from agent_graph.cli import record
     from agent_graph.cli.watch import Blind
 
-    report = _ingest(knowledge, document)
     return {
-        "document": record.ingest_record(report, collection=knowledge.name),
+        "document": record.ingest_record(report, collection=DEMO_COLLECTION),
         "runs": [_ask(session, number, Blind())[1] for number in range(1, len(QUESTIONS) + 1)],
     }
 
 
-def _show(session: "Session", document: "Path", knowledge: "Knowledge") -> None:
+def _show(session: "Session", report: "IngestReport", mode: str) -> None:
     from rich.text import Text
 
-    from agent_graph.bootstrap import choose_models
     from agent_graph.cli import console
     from agent_graph.cli.ask import show
     from agent_graph.cli.sources import mode_line
@@ -97,15 +94,11 @@ def _show(session: "Session", document: "Path", knowledge: "Knowledge") -> None:
     from agent_graph.models import EXTRACTIVE_MODE
 
     screen = console.out()
-    _tell(screen, "agent-graph", "plan once, run the plan as a dataflow, answer once with checked citations")
-    report = _ingest(knowledge, document)
     done = "ingested" if report.counts.get("unchanged") is None else "already ingested"
     held = console.counted(report.passages, "passage")
-    _tell(
-        screen, "document", f"{DOCUMENT}, a speech of 2023: {done}, {held}, {console.seconds(report.seconds)}"
-    )
-    mode = choose_models(None, session.settings).mode
-    _tell(screen, "mode", mode_line(mode))
+    took = console.seconds(report.seconds)
+    _tell("document", f"{DOCUMENT}, a speech of 2023: {done}, {held}, {took}")
+    _tell("mode", mode_line(mode))
     for number, (question, note) in enumerate(QUESTIONS, start=1):
         screen.print()
         screen.rule(
@@ -122,19 +115,17 @@ def _show(session: "Session", document: "Path", knowledge: "Knowledge") -> None:
 def _ask(session: "Session", number: int, watch: "Watch") -> tuple[Any, dict[str, Any]]:
     """Ask one of the questions, in a thread of its own that starts afresh."""
     from agent_graph.cli import approve, record
-    from agent_graph.cli.run import ask
 
     thread = f"demo-{number}"
+    session.forget(thread)
     question = QUESTIONS[number - 1].question
-    ended = ask(session, question, thread=thread, watch=watch, decide=approve.approved, afresh=True)
+    ended = session.ask(question, thread=thread, watch=watch, decide=approve.approved)
     return ended, record.run_record(ended.state, mode=ended.mode, thread=thread)
 
 
-def _ingest(knowledge: "Knowledge", document: "Path") -> "IngestReport":
-    return knowledge.ingest(document, root=document.parent)
-
-
-def _tell(screen: "Console", head: str, told: str) -> None:
+def _tell(head: str, told: str) -> None:
     from rich.text import Text
 
-    screen.print(Text(head.ljust(13), style="bold") + Text(told), soft_wrap=True)
+    from agent_graph.cli import console
+
+    console.out().print(Text.assemble((head.ljust(13), "bold"), told), soft_wrap=True)

@@ -108,4 +108,4 @@ def _show(kept: "Kept") -> None:
     )
     screen.print(draw_claims(state["answer"], state["evidence"]), Text(), sep="\n")
     told = cost_line(state["usage"], mode=_mode(state), author=state["answer"].author)
-    screen.print(Text(told, style=console.QUIET), soft_wrap=True)
+    screen.print(Text(told, style=console.QUIET))

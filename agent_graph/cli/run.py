@@ -1,8 +1,8 @@
-"""One question through the agent: streamed to a watch, paused for a person, to the checked answer."""
+"""Questions through the agent: streamed to a watch, paused for a person, to the checked answer."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any, NamedTuple, cast
 
 from langgraph.checkpoint.memory import InMemorySaver
@@ -30,75 +30,64 @@ class Ended(NamedTuple):
 
 
 class Session(NamedTuple):
-    """What the questions of one command share."""
+    """One agent and one event loop for all questions of a command."""
 
-    settings: Settings
-    knowledge: Knowledge | None
-    context: Context = Context()
+    runner: asyncio.Runner
+    agent: Agent
+    saver: Any
+    context: Context
+
+    def ask(self, question: str, *, thread: str, watch: Watch, decide: Decide) -> Ended:
+        """Ask one question and wait for the answer; what was said on the thread before is read too."""
+        given: Any = {"messages": [{"role": "user", "content": question}]}
+        mode = ""
+        while True:
+            with watch:
+                state, told = self.runner.run(self._stretch(given, thread, watch))
+            mode = told or mode
+            waiting = state.get("__interrupt__")
+            if not waiting:
+                return Ended(state, mode)
+            # outside of the loop, which would keep Ctrl-C from the prompt
+            given = Command(resume=decide(waiting[0].value))
+
+    def forget(self, thread: str) -> None:
+        """Start a thread afresh."""
+        self.runner.run(self.saver.adelete_thread(thread))
+
+    async def _stretch(self, given: Any, thread: str, watch: Watch) -> tuple[dict[str, Any], str]:
+        """Run until the end or until a person is asked; return the state, and the mode if it was told."""
+        state: dict[str, Any] = {}
+        mode = ""
+        config: Any = {"configurable": {"thread_id": thread}}
+        stream = self.agent.astream(given, config, context=self.context, stream_mode=["custom", "values"])
+        async for kind, part in stream:
+            if kind == "values":
+                state = {**state, **cast("dict[str, Any]", part)}
+                continue
+            event = decode(part)
+            mode = event.mode if isinstance(event, RunStarted) else mode
+            watch(event)
+        return state, mode
 
 
-def ask(
-    session: Session, question: str, *, thread: str | None, watch: Watch, decide: Decide, afresh: bool = False
-) -> Ended:
-    """Ask one question and wait for the answer.
+@contextmanager
+def open_session(
+    settings: Settings, knowledge: Knowledge | None, *, context: Context | None = None, kept: bool = False
+) -> Iterator[Session]:
+    """Open what the questions of one command share; `kept` writes their conversations to the threads' file.
 
-    With `thread` the conversation is kept, and what was said in it before is read, unless `afresh`.
+    One event loop serves all of them: model clients keep connections that belong to the loop they were opened on.
     """
-    # One loop for all of it, but not while a person is asked: Ctrl-C must reach the prompt.
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
         try:
-            saver = runner.run(_saver(stack, session.settings, thread, afresh=afresh))
-            agent = build_agent(knowledge=session.knowledge, settings=session.settings, checkpointer=saver)
-            return _to_the_end(runner, agent, session, question, thread=thread, watch=watch, decide=decide)
+            saver = runner.run(_saver(stack, settings, kept=kept))
+            agent = build_agent(knowledge=knowledge, settings=settings, checkpointer=saver)
+            yield Session(runner, agent, saver, context or Context())
         finally:
             runner.run(stack.aclose())
 
 
-def _to_the_end(
-    runner: asyncio.Runner,
-    agent: Agent,
-    session: Session,
-    question: str,
-    *,
-    thread: str | None,
-    watch: Watch,
-    decide: Decide,
-) -> Ended:
-    config = {"configurable": {"thread_id": thread or "once"}}
-    given: Any = {"messages": [{"role": "user", "content": question}]}
-    mode = ""
-    while True:
-        with watch:
-            state, told = runner.run(_stretch(agent, given, config, session.context, watch))
-        mode = told or mode
-        waiting = state.get("__interrupt__")
-        if not waiting:
-            return Ended(state, mode)
-        given = Command(resume=decide(waiting[0].value))
-
-
-async def _stretch(
-    agent: Agent, given: Any, config: Any, context: Context, watch: Watch
-) -> tuple[dict[str, Any], str]:
-    """Run until the end or until a person is asked; return the state and the mode if it was told."""
-    state: dict[str, Any] = {}
-    mode = ""
-    async for kind, part in agent.astream(given, config, context=context, stream_mode=["custom", "values"]):
-        if kind == "values":
-            state = {**state, **cast("dict[str, Any]", part)}
-            continue
-        event = decode(part)
-        if isinstance(event, RunStarted):
-            mode = event.mode
-        watch(event)
-    return state, mode
-
-
-async def _saver(stack: AsyncExitStack, settings: Settings, thread: str | None, *, afresh: bool) -> Any:
-    if thread is None:
-        return InMemorySaver()
-    saver = await stack.enter_async_context(open_threads(settings))
-    if afresh:
-        await saver.adelete_thread(thread)
-    return saver
+async def _saver(stack: AsyncExitStack, settings: Settings, *, kept: bool) -> Any:
+    return await stack.enter_async_context(open_threads(settings)) if kept else InMemorySaver()

@@ -45,7 +45,7 @@ def _table(hits: "list[Hit]") -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    from agent_graph.cli.console import QUIET, line, text
+    from agent_graph.cli.console import QUIET, line
 
     table = Table(box=None, pad_edge=False, header_style=QUIET, padding=(0, 2, 0, 0), expand=True)
     for heading in ("fused", "dense", "lexical"):
@@ -54,7 +54,7 @@ def _table(hits: "list[Hit]") -> "Table":
     for number, hit in enumerate(hits):
         passage = hit.passage
         where = ", ".join(filter(None, [line(passage.title or passage.document), line(passage.location)]))
-        told = Text(where, style="bold") + Text("\n") + text(line(passage.text, most=240))
+        told = Text.assemble((where, "bold"), "\n", line(passage.text, most=240))
         table.add_row(*map(_score, (hit.score, hit.dense, hit.lexical)), told)
         if number + 1 < len(hits):
             table.add_row()

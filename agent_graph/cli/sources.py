@@ -75,7 +75,7 @@ def _sources(answer: Answer, evidence: Mapping[StepId, Evidence]) -> Iterator[Re
 
 
 def _source(citation: Citation, evidence: Evidence | None) -> RenderableType:
-    head = Text(f"[{line(citation.marker)}] ", style=ROLE_STYLE["solver"])
+    head = Text.assemble((f"[{line(citation.marker)}] ", ROLE_STYLE["solver"]))
     if citation.source is None:
         return head + text(_computed(citation, evidence))
     source = citation.source

@@ -78,7 +78,7 @@ def steps_table(rows: Iterable[Row], *, live: bool = False) -> Table:
 
 def _named(step: Step) -> Text:
     needs = line(", ".join(sorted(step.needs, key=lambda need: int(need[1:]))), most=14)
-    return Text(line(step.id)) + Text(f" ← {needs}" if needs else "", style=QUIET)
+    return Text.assemble(line(step.id), (f" ← {needs}" if needs else "", QUIET))
 
 
 def arguments(step: Step) -> str:

@@ -110,5 +110,5 @@ class Lines:
         return None
 
     def _print(self, role: Role, told: str, style: str = "") -> None:
-        label = Text(role.ljust(ROLE_WIDTH), style=ROLE_STYLE[role])
-        self._console.print(label + Text(told, style=style), soft_wrap=True)
+        label = (role.ljust(ROLE_WIDTH), ROLE_STYLE[role])
+        self._console.print(Text.assemble(label, (told, style)), soft_wrap=True)

@@ -31,7 +31,9 @@ def check(
     A citation is forged when its step does not exist, has no value, or has no such source.
     """
     forged: list[str] = []
-    clean = guardrails.CITATION.sub(lambda match: _canonical(match[1], evidence, forged), guardrails.printable(text))
+    clean = guardrails.CITATION.sub(
+        lambda match: _canonical(match[1], evidence, forged), guardrails.printable(text)
+    )
     clean = _SPACE_BEFORE.sub("", re.sub(r"[ \t]{2,}", " ", clean)).strip()
     citations: list[Citation] = []
     unsupported: list[str] = []

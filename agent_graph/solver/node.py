@@ -58,7 +58,9 @@ def _request(run: Run) -> SolveRequest:
 
 def _declined(run: Run) -> Answer:
     reason = f" Reason: {run.approval.reason}" if run.approval and run.approval.reason else ""
-    return Answer(text=f"The plan was not approved, so nothing was run.{reason}", insufficient="approval of the plan")
+    return Answer(
+        text=f"The plan was not approved, so nothing was run.{reason}", insufficient="approval of the plan"
+    )
 
 
 def _findings(solved: Solved) -> list[Finding]:

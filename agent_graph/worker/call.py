@@ -145,7 +145,9 @@ class _Late(TimeoutError):
 def _run_defaults(spec: ToolSpec, context: Context) -> dict[str, Any]:
     """Return the arguments whose default the tool leaves to a knob of the run, such as how many passages."""
     knobs: Mapping[str, str] = (spec.tool.metadata or {}).get("run_defaults", {})
-    return {argument: getattr(context, knob) for argument, knob in knobs.items() if argument in spec.properties}
+    return {
+        argument: getattr(context, knob) for argument, knob in knobs.items() if argument in spec.properties
+    }
 
 
 def failed(

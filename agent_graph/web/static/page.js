@@ -158,15 +158,24 @@ function curve({ chain }) {
   }).join(" ");
 }
 
+function arrowhead({ chain }) {
+  const end = chain.at(-1);
+  return `M${end.x} ${end.y - size(end).height / 2}l-5 -8.5h10z`;
+}
+
 function drawPlan(turn) {
   const steps = turn.plan?.steps ?? [];
   const { nodes, lines, width, height } = layout(steps);
   const picture = shape(
     "svg",
     { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": turn.plan?.strategy || "The plan" },
-    ...lines.map((line) => shape("path", { d: curve(line), class: `line ${line.kind}` })),
+    ...lines.flatMap((line) => [
+      shape("path", { d: curve(line), class: `line ${line.kind}` }),
+      shape("path", { d: arrowhead(line), class: `head ${line.kind}` }),
+    ]),
     ...nodes.map((node) => drawNode(node, steps, turn)),
   );
+  picture.style.setProperty("--natural", `${width}px`);
   turn.parts.plan.replaceChildren(picture);
 }
 
@@ -229,6 +238,12 @@ function note(turn, text, looks = "") {
   turn.parts.notes.append(tag("p", { class: `note ${looks}` }, text));
 }
 
+function showMode(turn, mode) {
+  turn.parts.mode.textContent = mode === "extractive mode"
+    ? "Extractive mode: no model is used. Rules write the plan, and the answer quotes the documents."
+    : `Planned by ${mode}`;
+}
+
 function showPlan(turn) {
   turn.parts.plan.hidden = !turn.plan?.steps.length;
   drawPlan(turn);
@@ -264,12 +279,16 @@ function cited(turn) {
 }
 
 function showEvidence(turn) {
-  const found = Object.values(turn.evidence).sort((one, other) => one.started - other.started);
-  turn.parts.evidence.replaceChildren(...found.map((one) => foundPart(one)));
+  const cites = turn.answer?.citations ?? [];
+  const found = Object.values(turn.evidence).sort((one, other) => one.step.slice(1) - other.step.slice(1));
+  turn.parts.evidence.replaceChildren(...found.map((one) => foundPart(one, cites)));
 }
 
-function foundPart(one) {
-  const sources = one.sources.map((source, at) => sourcePart(one.step, source, at + 1));
+/** What one step found: its cited passages openly, the others folded away. */
+function foundPart(one, cites) {
+  const cited = (source) => cites.some((cite) => cite.step === one.step && cite.source && sameSource(cite.source, source));
+  const shown = one.sources.map((source, at) => [cited(source), sourcePart(one.step, source, at + 1)]);
+  const [open, folded] = [true, false].map((want) => shown.filter(([is]) => is === want).map(([, part]) => part));
   const text = one.status === "ok" ? asText(one.value) : one.error;
   return tag(
     "details",
@@ -277,8 +296,9 @@ function foundPart(one) {
     tag("summary", {}, `${one.step} · ${one.tool} `, tag("span", { class: "outcome" }, outcome(one)),
       one.sources.length ? tag("span", { class: "quiet" }, ` · ${counted(one.sources.length, "passage")}`) : ""),
     tag("p", { class: "quiet" }, tag("code", {}, cut(briefArgs(one.args), 300))),
-    sources.length ? "" : tag("pre", {}, cut(text ?? "", 20000)),
-    ...sources,
+    shown.length ? "" : tag("pre", {}, cut(text ?? "", 20000)),
+    ...open,
+    folded.length ? tag("details", {}, tag("summary", { class: "quiet" }, `${counted(folded.length, "passage")} not cited`), ...folded) : "",
   );
 }
 
@@ -326,10 +346,7 @@ function showFacts(turn, usage) {
 const heard = {
   run_started(turn, { mode }) {
     turn.begun = true;
-    const extractive = mode === "extractive mode";
-    turn.parts.mode.textContent = extractive
-      ? "Extractive mode: no model is used. Rules write the plan, and the answer quotes the documents."
-      : `Planned by ${mode}`;
+    showMode(turn, mode);
   },
   plan_step_written(turn, { step }) {
     turn.plan = { strategy: "", ...turn.plan, steps: [...(turn.plan?.steps ?? []), step] };
@@ -382,12 +399,15 @@ const heard = {
 /** Take over a state of the graph; before the run has begun it is still the turn before. */
 function takeState(turn, values) {
   if (!turn.begun) return;
-  if (values.plan) turn.plan = values.plan;
+  if (values.plan) {
+    turn.plan = values.plan;
+    if (values.plan.author) showMode(turn, values.plan.author);
+  }
   turn.evidence = values.evidence ?? {};
   for (const one of Object.values(turn.evidence)) turn.state[one.step] = one;
   showPlan(turn);
-  showEvidence(turn);
   if (values.answer) heard.answer_ready(turn, { answer: values.answer, usage: values.usage });
+  showEvidence(turn);
   if (values.__interrupt__?.length) askApproval(turn, values.__interrupt__[0].value);
 }
 
@@ -397,15 +417,17 @@ function askApproval(turn, asked) {
   const plan = tag("textarea", { rows: Math.min(14, asked.plan.split("\n").length + 1), "aria-label": "The plan" });
   plan.value = asked.plan;
   const reason = tag("input", { placeholder: "Why not? The planner reads it.", "aria-label": "Reason" });
+  const faulty = asked.problems.length > 0; // a plan that fails its check can be mended or rejected only
   const writing = asked.steps.filter((step) => step.writes).map((step) => `${step.id} (${step.tool})`);
   const buttons = {
     approve: tag("button", { type: "button" }, "Approve"),
     edit: tag("button", { type: "button", disabled: "" }, "Run my edit"),
     reject: tag("button", { type: "button", class: "plain" }, "Reject"),
   };
+  buttons.approve.disabled = faulty;
   plan.addEventListener("input", () => {
     buttons.edit.disabled = plan.value === asked.plan;
-    buttons.approve.disabled = !buttons.edit.disabled;
+    buttons.approve.disabled = faulty || !buttons.edit.disabled;
   });
   const answers = {
     approve: () => ({ decision: "approve" }),
