@@ -140,7 +140,13 @@ def test_neutral_text_stays_as_it_is() -> None:
 
 @pytest.mark.parametrize(
     "secret",
-    ["sk-abcdefghijklmnop1234", "https://me:hunter2@host/x", "Bearer abcdef123456", "AKIAABCDEFGHIJKLMNOP"],
+    [
+        "sk-abcdefghijklmnop1234",
+        "https://me:hunter2@host/x",
+        "http://sk-abcdefghijklmnop1234:hunter2@h",
+        "Bearer abcdef123456",
+        "AKIAABCDEFGHIJKLMNOP",
+    ],
 )
 def test_secrets_do_not_leave_the_run(secret: str) -> None:
     """Keys, tokens and passwords in addresses are replaced by what they are."""

@@ -3,9 +3,9 @@
 import re
 
 _SECRETS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("password", re.compile(r"(?i)(?<=://)[^/\s:@]{1,100}:[^/\s@]{1,100}(?=@)")),
     ("api key", re.compile(r"\b(?:sk|pk|rk|ghp|gho|xox[abp]|AKIA|AIza|lsv2)[-_A-Za-z0-9]{12,}\b")),
     ("token", re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*")),
-    ("password", re.compile(r"(?i)(?<=://)[^/\s:@]{1,100}:[^/\s@]{1,100}(?=@)")),
     ("bearer", re.compile(r"(?i)(?<=bearer )[A-Za-z0-9._~+/=-]{8,}")),
 )
 

@@ -10,15 +10,14 @@ from typing import Any
 
 from agent_graph.models import EXTRACTIVE_MODE
 from agent_graph.plan import Plan, Step
+from agent_graph.planner.hops import GAP as _GAP
+from agent_graph.planner.hops import GAPS, Hop, take_apart
 from agent_graph.references import StepId
 from retrieval.sentences import content_stems
 from tools.question import MAX_CHARS, ROLES, Comparison, comparison, parts, strip_lead
 
 MAX_QUERY_CHARS = 400
 """A longer task is searched for by its beginning."""
-
-_GAP = "\ue000"
-"""Stands for the entity a first hop finds, in the text of the second."""
 
 _SEARCH_TOOLS = ("search_documents", "web_search")
 _AUX = r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would)"
@@ -485,132 +484,31 @@ def _resolved(question: str, topic: str) -> str:
 
 def _bridge(question: str, writer: _Writer) -> str:
     """Find the one that is only described first, then ask about it by name."""
-    if not re.match(
-        rf"(?:(?:in|at|for|on|by|from|to|during)\s+)?(?:who|whom|whose|what|which|when|where|why|how|{_AUX})\b",
-        question,
-        re.I,
-    ):
+    hops, last = take_apart(question)
+    if not hops:
         return ""
-    for read in (_possessive, _role_of, _clause):
-        hop = read(question)
-        if hop is not None:
-            inner, outer = hop
-            if not writer.extracts:
-                writer.search(inner)
-                writer.search(question)
-                return "Look up the description, then the question."
-            entity = writer.value(inner, _searchable(inner), "the one described")
-            writer.search(outer.replace(_GAP, entity, 1))
-            return "Find the one described first, then ask about it."
-    return ""
+    if not writer.extracts:
+        writer.search(hops[0].query)
+        writer.search(question)
+        return "Look up the description, then the question."
+    found = _followed(hops, writer)
+    writer.search(_filled(last, found))
+    return "Find the one described first, then ask about it."
 
 
-def _searchable(question: str) -> str:
-    return re.sub(
-        rf"^(?:who|what|which)\s+{_AUX}\s+(?:the\s+)?(?:name of the\s+)?", "", question, flags=re.IGNORECASE
-    )
+def _followed(hops: Sequence[Hop], writer: _Writer) -> list[str]:
+    """Write the steps of hops and return the reference to what each one finds."""
+    found: list[str] = []
+    for hop in hops:
+        asks, query = _filled(hop.question, found), _filled(hop.query, found)
+        found.append(writer.value(asks, query, "the one described"))
+    return found
 
 
-def _possessive(question: str) -> tuple[str, str] | None:
-    match = re.match(
-        rf"(?P<before>.*?\b(?:{_AUX}|country|of|where|who)\s+)(?P<name>(?-i:[^\W\d_a-z])[^?]{{1,100}}?)['’]s?\s+(?P<side>maternal\s+|paternal\s+)?"
-        rf"(?P<role>{_ROLE})\b(?P<after>.*)$",
-        question,
-        re.IGNORECASE,
-    )
-    if match is None or not _asks_more(match["before"], match["after"].removeprefix("'s").removeprefix("’s")):
-        return None
-    inner = f"who is the {match['side'] or ''}{match['role']} of {match['name']}"
-    after = re.sub(r"^['’]s\b", "", match["after"])
-    return inner, _outer(match["before"], after, possessive=after != match["after"])
-
-
-def _role_of(question: str) -> tuple[str, str] | None:
-    """Take "place of birth of the director of film X" apart at the innermost role."""
-    found = list(re.finditer(rf"\b(?:the\s+)?(?P<role>{_ROLE})\s+of\s+", question, re.IGNORECASE))
-    if not found:
-        return None
-    last = found[-1]
-    before = question[: last.start()]
-    name, after = _name_then_rest(question[last.end() :], before)
-    if not name or re.match(r"(?:the\s+)?\w+\s+(?:that|who|which)\b", name) or not _asks_more(before, after):
-        return None
-    return f"who is the {last['role']} of {name}", _outer(before, after)
-
-
-_CLAUSE = re.compile(
-    r"\bthe\s+(?P<noun>(?:(?!(?:that|who|which|whose|the|of)\b)[\w-]+\s+){1,4})(?P<link>that|who|which|whose)\s+(?P<rest>.+)$",
-    re.IGNORECASE,
-)
-_PARTICIPLE = re.compile(
-    r"\bthe\s+(?P<noun>(?:[\w-]+\s+){0,2}?(?:film|movie|book|song|album|person|man|woman|actor|actress|artist|author|band|team|company|"
-    r"country|city|river|province|state|territory|war))\s+(?P<link>directed|written|produced|founded|located|containing|starring|"
-    r"featuring|playing|named|called|known|built|created|performed|sung)\s+(?P<rest>.+)$",
-    re.IGNORECASE,
-)
-
-
-def _clause(question: str) -> tuple[str, str] | None:
-    match = _CLAUSE.search(question) or _PARTICIPLE.search(question)
-    if match is None:
-        return None
-    before = question[: match.start()]
-    described, after = _name_then_rest(match["rest"], before, object_clause=match["rest"][:1].isupper())
-    if not described or not _asks_more(before, after):
-        return None
-    noun = match["noun"].strip()
-    link = match["link"] if match.re is _CLAUSE else f"that is {match['link']}"
-    person = noun.split()[-1].lower() in {*ROLES, "person", "man", "woman"}
-    inner = f"{'who is the' if person else 'what is the name of the'} {noun} {link} {described}"
-    return inner, _outer(before, after)
-
-
-def _asks_more(before: str, after: str) -> bool:
-    """Whether a question asks something about the one described, not merely who that is."""
-    rest = re.sub(
-        rf"^(?:who|what|which)(?:['’]s|\s+{_AUX})?(?:\s+the)?(?:\s+names?\s+of)?(?:\s+the(?:\s+(?!of\b|in\b)[a-z-]+){{0,2}})?\s*$",
-        "",
-        before.strip(),
-        flags=re.IGNORECASE,
-    )
-    return bool(re.search(r"[A-Za-z]{2,}", rest) or re.search(r"[A-Za-z]{3,}", after))
-
-
-def _outer(before: str, after: str, *, possessive: bool = False) -> str:
-    return _tidy(f"{before} {_GAP}{chr(39) + 's' if possessive else ''} {after}")
-
-
-_VERB_AFTER = re.compile(
-    r"\s+(?P<rest>(?:was |is |were |be |has |had )?(?:born|die|died|from|come|came|study|studied|play|plays|played|win|won|live|"
-    r"lived|located|established|crowned|buried|attend|attended|graduate|graduated|work|worked|take|took|flow|flows|win|"
-    r"receive|received|get|got|educated|killed|released|founded|formed|married|marry|direct|directed|write|wrote|belong|"
-    r"have|has|start|started|end|ended|become|became|also|record|publish|published|is|are|was|were|does|did)\b.*)$"
-)
-
-
-_BASE_VERB = re.compile(
-    r"\s+(?P<rest>(?:appear|attend|become|belong|come|create|die|direct|end|establish|finish|flow|found|get|go|graduate|have|"
-    r"join|lead|live|lose|make|marry|move|own|play|publish|rank|receive|record|release|retire|run|serve|sign|sing|star|start|"
-    r"study|take|win|work|write)\b.*)$"
-)
-
-
-def _name_then_rest(text: str, before: str, *, object_clause: bool = False) -> tuple[str, str]:
-    """Cut "Killing Pablo born" into the name and what is asked about it.
-
-    After "did" the first verb in its base form ends the name; otherwise the first verb after the last capital,
-    and the second one where the description has a subject of its own ("the river that Toongabbie Creek flows into").
-    """
-    capitals = [m.end() for m in re.finditer(r"\b[A-Z0-9\"“][\w’'\-]*[\"”)]?", text)]
-    if re.search(r"\b(?:do|does|did)\s*$", before.rstrip(), re.IGNORECASE) and capitals:
-        rest = _BASE_VERB.search(text, capitals[0])
-    else:
-        rest = _VERB_AFTER.search(text, capitals[-1] if capitals else 0)
-        if rest is not None and object_clause:
-            rest = _VERB_AFTER.search(text, rest.start() + 1)
-    if rest is None:
-        return text.strip(" ,"), ""
-    return text[: rest.start()].strip(" ,"), rest["rest"].strip()
+def _filled(text: str, found: Sequence[str]) -> str:
+    for gap, reference in zip(GAPS, found, strict=False):
+        text = text.replace(gap, reference)
+    return text
 
 
 def _look_up(question: str, writer: _Writer) -> str:
@@ -633,7 +531,7 @@ def _in_context(question: str, history: Sequence[str]) -> str:
 
 def _asked(task: str) -> str:
     # A "#E1" that a person typed is text; left alone it would read as a reference in our own steps.
-    text = re.sub(r"#(?=E\d)", "# ", task[:MAX_CHARS].replace(_GAP, " "))
+    text = re.sub(r"#(?=E\d)", "# ", re.sub(f"[{GAPS[0]}-{GAPS[-1]}]", " ", task[:MAX_CHARS]))
     return strip_lead(text)[:MAX_QUERY_CHARS].strip() + ("?" if text.rstrip().endswith("?") else "")
 
 
