@@ -42,14 +42,15 @@ _LANDMARK = re.compile(
     | (?:\#E(?P<inner_id>[1-9]\d{{0,3}})[ \t]*=[ \t]*(?P<inner_tool>[A-Za-z_][\w.\-]*)(?P<inner_open>[(\[]))
     | (?:^{_LEAD}(?P<number>\d{{1,4}})[.)][ \t]*[*_`]*(?P<numbered>[A-Za-z_][\w\-]*)(?P<numbered_open>\())
     | (?:^{_LEAD}(?P<bare>[A-Za-z_][\w\-]*)(?P<bare_open>\())
-    | (?:^{_LEAD}\#E(?P<broken>[1-9]\d{{0,3}})[*_`]*[ \t]*(?:=|:=|←)(?P<rest>[^\n]*)\n)
-    | (?:^{_LEAD}(?:Plan|Strategy|Thought)[*_`]*[ \t]*:[*_`]*[ \t]*(?P<plan>[^\n]*?)[ \t]*(?=\n|\#E\d+[ \t]*=))
+    | (?:^{_LEAD}\#E(?P<broken>[1-9]\d{{0,3}})[*_`]*[ \t]*(?:=|:=|←))
+    | (?P<plan>^{_LEAD}(?:Plan|Strategy|Thought)[*_`]*[ \t]*:[*_`]*)
     | (?P<json>^[ \t]*(?:\{{(?=\s*["'}}“])|\[(?=\s*[\[{{\]]))
         |\[(?=\s*\{{\s*["'])
         |\{{(?=\s*["'](?:tool|action|name|message|plan|steps?|function|id|thought|reason|task)["']))
     """,
     re.VERBOSE | re.MULTILINE | re.IGNORECASE,
 )
+_LINE_END = re.compile(r"\n|#E\d+[ \t]*=")
 _THOUGHT = re.compile(rf"</{_TAG}>", re.IGNORECASE)
 _AFTER = re.compile(
     r"[ \t*_`;]*(?:after[ \t:]+(#?E\d{1,4}(?:[ \t]*(?:,|and|&)?[ \t]*#?E\d{1,4})*))?", re.IGNORECASE
@@ -169,18 +170,12 @@ class PlanReader:
             self._forget()
             self._at = match.end()
             return True
-        if match["plan"] is not None:
-            self._lead = match["plan"].strip()
-            self._leads.append(self._lead)
-            self._at = max(match.end(), match.start() + 1)
-            return True
+        if match["plan"]:
+            return self._strategy(match)
         if match["json"]:
             return self._json(match)
         if match["broken"]:
-            self._at = match.end() - 1
-            step_id = StepId(f"E{match['broken']}")
-            self._problem("unreadable", step_id, f"{match['rest'].strip()[:80]!r} is not a call.", _FORM)
-            return True
+            return self._no_call(match)
         return self._call(match)
 
     def _thinking(self, match: re.Match[str]) -> bool:
@@ -193,6 +188,26 @@ class PlanReader:
             self._at = match.end()
             return True
         self._at = closed.end()
+        return True
+
+    def _strategy(self, match: re.Match[str]) -> bool:
+        """Read a `Plan:` line; what stands in it is waited for, so that nothing in it is taken for more."""
+        end = _LINE_END.search(self._text, match.end())
+        if end is None:
+            return False
+        self._lead = self._text[match.end() : end.start()].strip()
+        self._leads.append(self._lead)
+        self._at = end.start()
+        return True
+
+    def _no_call(self, match: re.Match[str]) -> bool:
+        """Report a line that begins like a step, once it has ended without becoming a call."""
+        end = self._text.find("\n", match.end())
+        if end < 0:
+            return False
+        said = self._text[match.end() : end].strip()
+        self._problem("unreadable", StepId(f"E{match['broken']}"), f"{said[:80]!r} is not a call.", _FORM)
+        self._at = end
         return True
 
     def _call(self, match: re.Match[str]) -> bool:
