@@ -243,6 +243,10 @@ class Field:
         here = self._titles[passage].union(*self._stems[passage])
         return not query.names or any(stem(name) in here for name in query.names)
 
+    def title(self, passage: int) -> frozenset[Stem]:
+        """The stems of a passage's title."""
+        return self._titles[passage]
+
     def _score_passage(self, query: Query, passage: int) -> Iterator[ScoredSentence]:
         rows = self._stems[passage]
         whole = frozenset().union(*rows) if rows else frozenset()

@@ -1,5 +1,6 @@
 """The agent through its public door: plan, work, solve."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ from langgraph.types import Command
 
 from agent_graph import Agent, Context, build_agent
 from agent_graph.errors import UserError
-from agent_graph.testing import Drop, FakeClock, ScriptedModel, slow_tool
+from agent_graph.testing import Drop, FakeClock, FlakyTool, ScriptedModel, slow_tool
 
 Scripted = Callable[..., tuple[Agent, ScriptedModel]]
 THREAD: Any = {"configurable": {"thread_id": "1"}}
@@ -320,6 +321,36 @@ async def test_writes_are_fences(scripted: Scripted, log: list[str]) -> None:
     agent, _ = scripted(plan, "Done [E2].")
     await agent.ainvoke({"task": "go"}, context=Context(approval="never"))
     assert log == ["look Ann", "send Bo: x", "look Cy"]
+
+
+async def test_only_reads_are_retried_and_only_after_passing_faults(events_of: Any) -> None:
+    """A read that lost its connection is tried again; a write that may have acted never is."""
+    look, send = FlakyTool("look", failures=1, metadata={"effects": "reads"}), FlakyTool("send", failures=1)
+    wrong = FlakyTool("wrong", failures=1, error=ValueError("no such thing"), metadata={"effects": "reads"})
+    model = ScriptedModel(["#E1 = look()\n#E2 = wrong()\n#E3 = send()", "Done [E1]."])
+    agent = build_agent(models=model, tools=[look, wrong, send], effects={"send": "writes"})
+    events = await events_of(agent, "go", context=Context(approval="never", max_replans=0))
+    assert (len(look.calls), len(wrong.calls), len(send.calls)) == (2, 1, 1)
+    assert [(event.step, event.attempt) for event in events if event.type == "step_retried"] == [("E1", 2)]
+    ended = {event.step: (event.status, event.failure) for event in events if event.type == "step_finished"}
+    assert ended == {"E1": ("ok", None), "E2": ("failed", "tool_error"), "E3": ("failed", "transient")}
+
+
+async def test_a_hanging_tool_is_given_up(events_of: Any) -> None:
+    """A step has its own deadline; the others are not held up by it."""
+
+    async def hang() -> str:
+        """Never return."""
+        await asyncio.Event().wait()
+        return ""
+
+    model = ScriptedModel(["#E1 = hang()\n#E2 = quick()", "Done [E2]."])
+    effects: Any = {"hang": "writes", "quick": "reads"}
+    agent = build_agent(models=model, tools=[hang, FlakyTool("quick", failures=0)], effects=effects)
+    context = Context(approval="never", max_replans=0, step_timeout_s=0.2)
+    result = await agent.ainvoke({"task": "go"}, context=context)
+    assert result["evidence"]["E1"].failure == "timeout"
+    assert result["evidence"]["E2"].ok
 
 
 async def test_a_wrong_context_is_refused() -> None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from retrieval import sentences
 from retrieval.sentences import ScoredSentence
-from tools import values
+from tools import relation, values
 from tools.errors import ToolRefusal
 from tools.question import AnswerType, answer_type
 from tools.values import Value
@@ -68,6 +68,15 @@ _CONVERSE = {
 _PLACE_BEFORE = re.compile(r"\b(?:in|at|from|near|to|of|into|on)\s+(?:the\s+)?$")
 _NEAR = 0.6
 """What full closeness of a value to the question's words adds to its worth."""
+_ABOUT = 0.6
+"""What a passage on the very one that is asked about adds to a name's worth, and one on none of its names takes off."""
+_SORTS = frozenset(
+    map(
+        sentences.stem,
+        sentences.word_list("film song album book novel series band soundtrack actor director"),
+    )
+)
+"""Words in brackets after a title that only tell it from another of the same name."""
 _QUALIFIES = re.compile(
     r" (?!(?:and|or|who|that|which|in|on|at|of|to|as|for|from|with|by|is|was|has|had|the|a|an|when|after)\b)"
     r"[a-z]+(?<!s)(?<!ed)\b"
@@ -153,6 +162,9 @@ class _Asked:
         self._weight = field.query(question).weight
         self._total = sum(self._weight.values()) or 1.0
         self._units = _units(question)
+        self._relation = relation.relation(question)
+        self._field = field
+        self._names = {sentences.stem(name) for name in sentences.names(question)}
         self._own = {word.stem for word in sentences.words(question)}
         self._converse = {
             sentences.stem(cue): sentences.stem(term)
@@ -166,6 +178,7 @@ class _Asked:
         """Yield every value of a fitting kind in the sentence with how well it fits."""
         text = one.sentence.text
         spoken = list(sentences.words(text))
+        about = self._about(one, text) if kind in ("person", "place", "name") else 0.0
         for value in _values(text, kind):
             fit = dict(_KINDS[kind]).get(value.kind, 0.0)
             told = self._told_already(value)
@@ -173,9 +186,19 @@ class _Asked:
                 family = 0.35 if kind == "person" else 0.5
                 worth = one.score + 0.5 * fit - family * told + _NEAR * self._closeness(value, spoken)
                 yield (
-                    worth + self._cues(value, text, kind, spoken),
+                    worth + about + self._cues(value, text, kind, spoken),
                     Extracted(_as_asked(value, kind), value.text, one),
                 )
+
+    def _about(self, one: ScoredSentence, text: str) -> float:
+        """Whether the sentence speaks of the one the question names: by its passage's title, or by the name itself."""
+        if not self._names:
+            return 0.0
+        title = {stem for stem in self._field.title(one.passage) if stem not in _SORTS}
+        if title and title <= self._own:
+            return _ABOUT
+        here = title.union(sentences.content_stems(text))
+        return _ABOUT * (len(self._names & here) / len(self._names) - 1)
 
     def _told_already(self, value: Value) -> float:
         """Share of a value's words that the question itself holds: it does not ask for what it says."""
@@ -205,12 +228,13 @@ class _Asked:
             return 0.5 * bool((self._birth and starts) or (self._death and ends)) - 0.5 * bool(
                 self._death and starts
             )
+        stands = relation.weight(self._relation, text, value.start, value.end)
         if kind == "place":
-            return 0.3 * bool(_PLACE_BEFORE.search(before))
+            return 0.3 * bool(_PLACE_BEFORE.search(before)) + stands
         if kind == "person":
             adjective = _QUALIFIES.match(text[value.end :]) is not None
-            return 0.2 * (" " in value.text) + 0.2 * before.endswith("by ") - 0.3 * adjective
-        return 0.0
+            return 0.2 * (" " in value.text) + 0.2 * before.endswith("by ") - 0.3 * adjective + stands
+        return stands
 
 
 def _values(text: str, kind: AnswerType) -> Iterator[Value]:

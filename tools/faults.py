@@ -1,6 +1,9 @@
 """Which failures may pass by themselves, how long to wait, and how to say them in one line."""
 
 import re
+from collections.abc import Callable
+
+from tenacity import RetryCallState
 
 _PASSING_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _PASSING_TYPES = frozenset({"TransportError", "APIConnectionError", "NetworkError", "ProtocolError"})
@@ -40,3 +43,20 @@ def one_line(error: BaseException, *, limit: int = 300) -> str:
     """Say an exception in one printable line: its message, or its type when it has none."""
     text = _CONTROL.sub(" ", str(error)).strip() or type(error).__name__
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def failure_of(state: RetryCallState) -> str:
+    """Say in one line how the last attempt of a tenacity loop failed."""
+    error = state.outcome.exception() if state.outcome else None
+    return one_line(error) if error else "it ended without an outcome"
+
+
+def as_asked(otherwise: Callable[[RetryCallState], float]) -> Callable[[RetryCallState], float]:
+    """Return a tenacity wait that honours Retry-After, and takes `otherwise` where nothing was asked."""
+
+    def wait(state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked = retry_after(error) if error else None
+        return otherwise(state) if asked is None else asked
+
+    return wait

@@ -286,14 +286,28 @@ def _older_than(text: str) -> Comparison | None:
 
 def _both(text: str) -> Comparison | None:
     match = re.match(
-        rf"(?:{_AUX})\s+(?:both\s+)?(.{{2,120}}?)\s+and\s+(.{{2,120}}?)\s+"
-        r"((?:both\b|the same\b|from the same\b|located in the same\b|share\b|each\b|in the same\b|born in the same\b).{0,120})$",
+        rf"(?:{_AUX})\s+(?:both\s+)?(.{{2,120}}?),?\s+and\s+(.{{2,120}}?),?\s+"
+        r"((?:both\b|the same\b|(?:from|of|in|at|for|share|have|located in|born in) the same\b|share\b|each\b"
+        rf"|have the (?:{_ROLE})s? (?:that|who|with)\b).{{0,120}})$",
         text,
         re.IGNORECASE,
     )
     if match is None:
         return None
-    return Comparison(_pair(match[1], match[2]), match[3], None, None, yes_no=True)
+    role, first = _head_of(match[1])
+    _, second = _head_of(match[2])
+    return Comparison(_pair(first, second), f"{role} {match[3]}".strip(), None, None, yes_no=True)
+
+
+def _head_of(side: str) -> tuple[str, str]:
+    """Take "the directors of films A" apart into the role and the name."""
+    match = re.match(
+        rf"(?:the\s+)?(?:both\s+)?(?:(?P<role>{_ROLE})s?\s+of\s+)?(?P<kind>(?:the\s+)?(?:films?|movies?|songs?|albums?|books?|novels?|bands?),?\s+)?(?P<name>.+)$",
+        side,
+        re.IGNORECASE,
+    )
+    named = match is not None and (match["role"] or match["kind"]) and re.match(r"[^\W_a-z]", match["name"])
+    return ((match["role"] or "").lower(), match["name"]) if match is not None and named else ("", side)
 
 
 def _is_time(text: str) -> bool:

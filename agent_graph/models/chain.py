@@ -10,7 +10,6 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage, BaseMessageChunk
 from tenacity import (
     AsyncRetrying,
-    RetryCallState,
     retry_if_exception,
     stop_after_attempt,
     wait_random_exponential,
@@ -19,7 +18,7 @@ from tenacity import (
 from agent_graph.errors import ModelUnavailable, UserError
 from agent_graph.models.prices import price
 from agent_graph.usage import Role, RoleUsage
-from tools.faults import is_transient, one_line, retry_after
+from tools.faults import as_asked, failure_of, is_transient, one_line
 
 
 class NamedModel(NamedTuple):
@@ -116,7 +115,9 @@ class ModelChain(NamedTuple):
     async def _one(
         self, named: NamedModel, messages: Sequence[BaseMessage], deadline: float
     ) -> AsyncIterator[Piece]:
+        reasons: list[str] = []
         retrying = AsyncRetrying(
+            before_sleep=lambda state: reasons.append(failure_of(state)),
             stop=stop_after_attempt(self.attempts),
             wait=_wait,
             retry=retry_if_exception(_may_pass),
@@ -124,8 +125,8 @@ class ModelChain(NamedTuple):
             reraise=True,
         )
         async for attempt in retrying:
-            if attempt.retry_state.attempt_number > 1:
-                yield Restarted(_last_reason(attempt.retry_state))
+            if reasons:
+                yield Restarted(reasons.pop())
             with attempt:
                 async for piece in _call(named, messages, deadline):
                     yield piece
@@ -171,13 +172,7 @@ def _may_pass(error: BaseException) -> bool:
     return is_transient(error) or isinstance(error, json.JSONDecodeError)
 
 
-_jittered = wait_random_exponential(multiplier=0.2, max=5)
-
-
-def _wait(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    asked = retry_after(error) if error else None
-    return _jittered(state) if asked is None else asked
+_wait = as_asked(wait_random_exponential(multiplier=0.2, max=5))
 
 
 async def _sleep_until(seconds: float, deadline: float) -> None:
@@ -187,11 +182,6 @@ async def _sleep_until(seconds: float, deadline: float) -> None:
             f"asked to wait {seconds:.0f} s, which is longer than the {max(left, 0):.0f} s left"
         )
     await asyncio.sleep(seconds)
-
-
-def _last_reason(state: RetryCallState) -> str:
-    error = state.outcome.exception() if state.outcome else None
-    return one_line(error) if error else "the call was repeated"
 
 
 def _reason(error: BaseException, timeout_s: float) -> str:

@@ -400,22 +400,45 @@ def _compared(question: str, writer: _Writer) -> str:
 
 
 def _describe(candidate: str, compared: Comparison, writer: _Writer) -> None:
-    ask = _criterion(compared)
+    """Look up one side of a comparison; who only stands in a role to it, or is described, is found first."""
     role = re.search(rf"\b({_ROLE})s?\b", compared.criterion, re.IGNORECASE)
-    if role and writer.extracts and compared.order:
-        person = writer.value(
-            f"who is the {role[1]} of {candidate}", f"{role[1]} of {candidate}", f"the {role[1]}"
-        )
-        happened = "died" if re.search(r"\bdie", compared.criterion) else "born"
-        writer.extract(f"when {happened}: {person}", writer.search(f"{person} {happened}"), "to compare")
-    elif (
-        compared.order and writer.extracts and not re.search(r"\b(?:lives?|lived|life)\b", compared.criterion)
-    ):
-        writer.extract(
-            ask.replace(_GAP, candidate, 1), writer.search(f"{candidate} {_topic(compared)}"), "to compare"
-        )
+    hops, name = take_apart(f"{_FRAME}{candidate}") if writer.extracts else ((), "")
+    if hops:
+        _measure(_filled(name.removeprefix(_FRAME), _followed(hops, writer)), compared, writer)
+    elif role and writer.extracts and not _counts(compared, role[1]):
+        _through(role[1].lower(), candidate, compared, writer)
     else:
-        writer.search(f"{candidate} {_topic(compared)}", "one of the two")
+        _measure(candidate, compared, writer)
+
+
+def _through(role: str, candidate: str, compared: Comparison, writer: _Writer) -> None:
+    """Compare by the one who is something to the candidate: "the film whose director is older"."""
+    name = writer.value(f"who is the {role} of {candidate}", f"{role} of {candidate}", f"the {role}")
+    if compared.order:
+        happened = "died" if re.search(r"\bdie", compared.criterion) else "born"
+        writer.extract(f"when {happened}: {name}", writer.search(f"{name} {happened}"), "to compare")
+    else:
+        about = re.sub(rf"\b(?:{_ROLE})s?\b|\bthat\b", " ", _topic(compared), flags=re.IGNORECASE)
+        writer.search(f"{name} {about}", "one of the two")
+
+
+def _counts(compared: Comparison, role: str) -> bool:
+    """Whether a role is counted rather than looked for: "which film has more directors"."""
+    return compared.scale == "amount" and re.search(rf"\b{role}s\b", compared.criterion) is not None
+
+
+_FRAME = "what is the date of "
+"""A question that waits for no further verb after the thing asked about."""
+
+
+def _measure(candidate: str, compared: Comparison, writer: _Writer) -> None:
+    """Look up what is compared of one candidate, and read it out where it has an order."""
+    query = f"{candidate} {_topic(compared)}"
+    if compared.order and writer.extracts and not re.search(r"\b(?:lives?|lived|life)\b", compared.criterion):
+        asks = _criterion(compared).replace(_GAP, candidate, 1)
+        writer.extract(asks, writer.search(query), "to compare")
+    else:
+        writer.search(query, "one of the two")
 
 
 _ORDERING = re.compile(

@@ -57,6 +57,7 @@ _ROLE = "|".join(
         "maker",
         "manufacturer",
         "birthplace",
+        "location",
         "birth (?:city|town|place|country)",
         "hometown",
         "capital",
@@ -95,6 +96,9 @@ _PARTICIPLE = re.compile(
     r"published|invented|discovered|conquered|nicknamed|representing|serving|surrounding|encompassing|including|practi[cs]ed|spoken))\s+(?=(?P<rest>.+)$)",
     re.IGNORECASE,
 )
+_SUPERLATIVE = re.compile(
+    r"\bthe\s+(?P<most>\w+est|most\s+\w+|first|last|only|second|third)\s+(?=(?P<rest>.+)$)", re.IGNORECASE
+)
 _RELATION = re.compile(
     rf"\b(?:the\s+(?P<side>(?-i:[a-z0-9])[\w-]*\s+)?)?(?P<role>{_ROLE})\s+of\s+", re.IGNORECASE
 )
@@ -103,7 +107,7 @@ _POSSESSIVE = re.compile(
     re.IGNORECASE,
 )
 _POSSESSIVE_AFTER = re.compile(
-    rf"(?:\b(?:{_AUX}|country|nationality|award|city|of|by|where|who|which|that|and|with|to|from|for|did|in|on|at)|^\w+(?:\s+\w+)?)\s+$",
+    rf"(?:\b(?:{_AUX}|country|nationality|award|city|the|of|by|where|who|which|that|and|with|to|from|for|did|in|on|at)|^\w+(?:\s+\w+)?)\s+$",
     re.IGNORECASE,
 )
 _KINSHIP: tuple[tuple[str, str, str], ...] = (
@@ -126,9 +130,10 @@ def take_apart(question: str) -> tuple[tuple[Hop, ...], str]:
 
     Without a description in it, a question comes back as it is and without hops.
     """
-    if not _ASKS.match(question) and not re.match(r"the\b", question, re.IGNORECASE):
+    placed = _place_last(question)
+    if not _ASKS.match(placed) and not re.match(r"the\b", question, re.IGNORECASE):
         return (), question
-    text, hops = _spelled_out(_place_last(question)), []
+    text, hops = _spelled_out(placed), []
     for gap in GAPS:
         cut = _innermost(text)
         if cut is None:
@@ -163,7 +168,7 @@ def _spelled_out(question: str) -> str:
         said = re.sub(
             rf"\b(?:the\s+)?{pattern}\s+of\b", rf"the {then} of the {through} of", question, flags=re.I
         )
-        said = re.sub(rf"(['’]s?)\s+{pattern}\b", rf"\1 {through}'s {then}", said, flags=re.IGNORECASE)
+        said = re.sub(rf"(?<=['’]s)\s+{pattern}\b", rf" {through}'s {then}", said, flags=re.IGNORECASE)
         if said != question:
             return said
     return question
@@ -172,8 +177,8 @@ def _spelled_out(question: str) -> str:
 def _innermost(text: str) -> _Cut | None:
     cuts = [
         cut
-        for cut in (*_possessives(text), *_relations(text), *_clauses(text))
-        if _asks_more(cut) and not re.search(r".\b(?:how many|what|which)\s+\w+", cut.question[22:])
+        for cut in (*_possessives(text), *_relations(text), *_clauses(text), *_superlatives(text))
+        if _asks_more(cut) and not re.search(r".\b(?:how many|what)\s+\w+", cut.question[22:])
     ]
     return max(cuts, key=lambda cut: cut.start, default=None)
 
@@ -237,6 +242,16 @@ def _clauses(text: str) -> Iterator[_Cut]:
             noun = match["noun"].strip()
             said = f"that is {link}" if pattern is _PARTICIPLE and not link.endswith("ing") else link
             yield _Cut(match.start(), f"{_wh(noun)} {noun} {said} {described}", before, after)
+
+
+def _superlatives(text: str) -> Iterator[_Cut]:
+    """Take "the spouse of the longest reigning monarch" apart."""
+    for match in _SUPERLATIVE.finditer(text):
+        before = text[: match.start()]
+        named, after = _split(match["rest"], before)
+        if re.search(rf"\b(?:{_ROLE})s?\s+of\s+$", before, re.IGNORECASE) and len(named.split()) > 1:
+            noun = named.split()[-1]
+            yield _Cut(match.start(), f"{_wh(noun)} {match['most']} {named}", before, after)
 
 
 def _has_subject(rest: str, link: str) -> bool:
@@ -309,7 +324,12 @@ def _split(text: str, before: str, *, clause: str = "") -> tuple[str, str]:
     at = _clause_end(text, clause, capitals)
     last = max(at, capitals[-1] if capitals else 0)
     if waits == "no":
-        rest = _COPULA.search(text, last)
+        ends = (
+            re.search(r"\bdid\b", before)
+            and (verb := _BASE_VERB.search(text, last))
+            and verb.end() == len(text)
+        )
+        rest = verb if ends else _COPULA.search(text, last)
     elif waits == "base":
         rest = _BASE_VERB.search(
             text, max(at, capitals[0] if capitals and not clause else at)

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from tenacity import (
     AsyncRetrying,
-    RetryCallState,
     retry_if_exception,
     stop_after_attempt,
     wait_exponential,
@@ -23,7 +22,7 @@ from agent_graph.plan import Step
 from agent_graph.references import ReferenceMissing, StepId
 from tools.catalog import Catalog, ToolSpec, coerce, validate
 from tools.errors import BadArguments
-from tools.faults import is_transient, one_line, retry_after
+from tools.faults import as_asked, failure_of, is_transient, one_line
 from tools.observation import Observation, call
 
 SUMMARY_CHARACTERS = 200
@@ -92,6 +91,9 @@ class StepCaller(NamedTuple):
             stop=stop_after_attempt(1 + (context.retries if repeatable else 0)),
             wait=_wait,
             retry=retry_if_exception(lambda error: is_transient(error) and self.clock() < deadline),
+            before_sleep=lambda state: tell(
+                StepRetried(step=step.id, attempt=state.attempt_number + 1, error=failure_of(state))
+            ),
             sleep=asyncio.sleep,
             reraise=True,
         )
@@ -99,12 +101,6 @@ class StepCaller(NamedTuple):
             async for attempt in retrying:
                 with attempt:
                     attempts += 1
-                    if attempts > 1:
-                        tell(
-                            StepRetried(
-                                step=step.id, attempt=attempts, error=_last_error(attempt.retry_state)
-                            )
-                        )
                     observation = await self._once(spec, args, context, deadline)
         except Exception as error:
             kind: FailureKind = "transient" if is_transient(error) else "tool_error"
@@ -213,15 +209,4 @@ def _short(text: str) -> str:
     return text if len(text) <= SUMMARY_CHARACTERS else f"{text[:SUMMARY_CHARACTERS]}…"
 
 
-_jittered = wait_exponential(multiplier=0.2, max=10) + wait_random(0, 0.2)
-
-
-def _wait(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    asked = retry_after(error) if error else None
-    return _jittered(state) if asked is None else asked
-
-
-def _last_error(state: RetryCallState) -> str:
-    error = state.outcome.exception() if state.outcome else None
-    return one_line(error) if error else ""
+_wait = as_asked(wait_exponential(multiplier=0.2, max=10) + wait_random(0, 0.2))
