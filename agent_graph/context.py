@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 ApprovalPolicy = Literal["side_effects", "always", "never"]
 """When a person is asked before a plan runs: if a step may write; every time; not at all."""
 
+PlanFormat = Literal["text", "json"]
+"""How the planner writes: in short lines, or as JSON by a strict schema where the model supports it."""
+
 
 class Context(BaseModel):
     """How one run plans, works and answers."""
@@ -20,6 +23,15 @@ class Context(BaseModel):
         300, gt=0, le=86400, description="Seconds the steps of a plan may take together."
     )
     model_timeout_s: float = Field(120, gt=0, le=3600, description="Seconds one model call may take in all.")
+    model_silence_s: float = Field(
+        60, gt=0, le=3600, description="Seconds without a word before a model's stream counts as stalled."
+    )
+    plan_format: PlanFormat = Field(
+        "text", description="text: short plans; json: held to a schema, by models that declare support."
+    )
+    max_tools_in_prompt: int = Field(
+        40, ge=1, le=1000, description="Most tools the planner is shown: beyond that, the most relevant ones."
+    )
     retries: int = Field(
         2, ge=0, le=10, description="Further attempts after a passing fault (timeout, 429, 5xx)."
     )

@@ -15,6 +15,7 @@ ProblemKind = Literal[
     "unknown_tool",
     "bad_argument",
     "duplicate_id",
+    "duplicate_step",
     "dangling_reference",
     "forward_reference",
     "self_reference",

@@ -94,9 +94,16 @@ def test_all_problems_come_at_once() -> None:
     }
 
 
+def test_a_call_made_twice_is_reported_unless_it_writes() -> None:
+    """A second read cannot tell more; a second write may be meant."""
+    (found,) = problems('#E1 = look(name="a")\n#E2 = look(name="a")\n#E3 = look(name="b")')
+    assert (found.kind, found.step, found.hint) == ("duplicate_step", "E2", "Refer to #E1 instead.")
+    assert problems('#E1 = ship(to="a")\n#E2 = ship(to="a")') == ()
+
+
 def test_a_plan_may_not_be_longer_than_the_run_allows() -> None:
     """The limit and the way out are named."""
-    text = "\n".join(f'#E{number} = look(name="a")' for number in range(1, 5))
+    text = "\n".join(f'#E{number} = look(name="{number}")' for number in range(1, 5))
     (found,) = problems(text, max_steps=3)
     assert (found.kind, found.message) == ("too_many_steps", "The plan has 4 steps.")
 

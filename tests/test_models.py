@@ -81,6 +81,16 @@ async def test_a_stalled_stream_falls_back_when_its_time_is_up() -> None:
     assert text_of(received) == "From b."
 
 
+async def test_a_silent_stream_is_restarted() -> None:
+    """A stream that goes quiet is asked again long before the call's whole time is up."""
+    with OpenAIServer([Fault.stall(3, "Hello"), "Hello there."]) as server:
+        chain = choose("openai:a", base_url=server.base_url).planner
+        assert chain is not None
+        received = [piece async for piece in chain.stream(ASK, timeout_s=60, silence_s=0.3)]
+    assert [piece.reason for piece in received if isinstance(piece, Restarted)] == ["nothing came for 0.3 s"]
+    assert text_of(received) == "Hello there."
+
+
 async def test_when_all_models_fail_each_is_named_with_its_reason() -> None:
     """The error tells a person what to look at."""
     replies = {"a": [Fault.status(401)], "b": [Fault.status(400)]}

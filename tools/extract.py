@@ -68,6 +68,9 @@ _CONVERSE = {
 _PLACE_BEFORE = re.compile(r"\b(?:in|at|from|near|to|of|into|on)\s+(?:the\s+)?$")
 _NEAR = 0.6
 """What full closeness of a value to the question's words adds to its worth."""
+_TITLED = 0.3
+"""What it adds to a name's worth that a passage bears it as its title."""
+_PRONOUN_FIRST = re.compile(r"(?:He|She|It|They)\b")
 _ABOUT = 0.6
 """What a passage on the very one that is asked about adds to a name's worth, and one on none of its names takes off."""
 _SORTS = frozenset(
@@ -149,7 +152,7 @@ def find_value(question: str, passages: Sequence[str], titles: Sequence[str] = (
     ]
     if kind not in _KINDS:
         return _phrase(kind, ranked)
-    asked = _Asked(question, field)
+    asked = _Asked(question, field, titles)
     holding = (found for one in ranked if (found := list(asked.offers(one, kind))))
     offers = [offer for some in islice(holding, _CANDIDATES) for offer in some]
     return max(offers, key=lambda offer: offer[0])[1] if offers else None
@@ -158,12 +161,14 @@ def find_value(question: str, passages: Sequence[str], titles: Sequence[str] = (
 class _Asked:
     """One question, weighed against the passages it is asked of."""
 
-    def __init__(self, question: str, field: sentences.Field) -> None:
+    def __init__(self, question: str, field: sentences.Field, titles: Sequence[str] = ()) -> None:
         self._weight = field.query(question).weight
         self._total = sum(self._weight.values()) or 1.0
         self._units = _units(question)
         self._relation = relation.relation(question)
         self._field = field
+        self._titles = titles or [""] * len(field.sentences)
+        self._field_titles = {field.title(number) - _SORTS for number in range(len(field.sentences))}
         self._names = {sentences.stem(name) for name in sentences.names(question)}
         self._own = {word.stem for word in sentences.words(question)}
         self._converse = {
@@ -179,6 +184,9 @@ class _Asked:
         text = one.sentence.text
         spoken = list(sentences.words(text))
         about = self._about(one, text) if kind in ("person", "place", "name") else 0.0
+        if kind in ("person", "name") and (named := self._subject(one, text)):
+            worth = one.score + 0.5 + about + _TITLED + 0.5 * _NEAR
+            yield worth, Extracted(named, named, one)
         for value in _values(text, kind):
             fit = dict(_KINDS[kind]).get(value.kind, 0.0)
             told = self._told_already(value)
@@ -189,6 +197,17 @@ class _Asked:
                     worth + about + self._cues(value, text, kind, spoken),
                     Extracted(_as_asked(value, kind), value.text, one),
                 )
+
+    def _subject(self, one: ScoredSentence, text: str) -> str:
+        """The title of the passage when it is one name that the sentence speaks of as "he" or "it"."""
+        title = re.sub(r"\s*\([^()]*\)$", "", self._titles[one.passage])
+        if not _PRONOUN_FIRST.match(text) or [name.text for name in values.names(title)] != [title]:
+            return ""
+        return title if set(sentences.content_stems(title)).isdisjoint(self._own) else ""
+
+    def _titled(self, value: Value) -> float:
+        """What it adds that a passage of its own tells of the value."""
+        return _TITLED * (frozenset(sentences.content_stems(value.text)) in self._field_titles)
 
     def _about(self, one: ScoredSentence, text: str) -> float:
         """Whether the sentence speaks of the one the question names: by its passage's title, or by the name itself."""
@@ -203,6 +222,8 @@ class _Asked:
     def _told_already(self, value: Value) -> float:
         """Share of a value's words that the question itself holds: it does not ask for what it says."""
         stems = sentences.content_stems(value.text)
+        if value.kind == "name" and len(self._names) > 1 and self._names <= set(stems):
+            return 1.0
         return sum(one in self._own for one in stems) / len(stems) if stems else 1.0
 
     def _closeness(self, value: Value, spoken: Sequence[sentences.Word]) -> float:
@@ -228,7 +249,7 @@ class _Asked:
             return 0.5 * bool((self._birth and starts) or (self._death and ends)) - 0.5 * bool(
                 self._death and starts
             )
-        stands = relation.weight(self._relation, text, value.start, value.end)
+        stands = relation.weight(self._relation, text, value.start, value.end) + self._titled(value)
         if kind == "place":
             return 0.3 * bool(_PLACE_BEFORE.search(before)) + stands
         if kind == "person":

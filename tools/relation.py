@@ -16,6 +16,8 @@ that X crossed"), or is where it happens."""
 _SAID = 1.0
 _HINTED = 0.4
 _AGAINST = -0.6
+_LOOSELY = 0.7
+"""What a word that only hints at the relation counts for."""
 
 _ROLE = "|".join(ROLES)
 _ASKED = re.compile(
@@ -34,7 +36,7 @@ _PARENTS = r"(?:son|daughter|child|children|sons|daughters|offspring|heir)"
 _KIN: dict[str, tuple[str, ...]] = {
     "father": (rf"\b{_PARENTS}\s+(?:of|to)\s+(?:{{title}})$", r"\bfather(?:\s+(?:was|is)|,)?\s+(?:{title})$"),
     "mother": (
-        rf"\b{_PARENTS}\s+(?:of|to)\s+[^.;]{{{{3,70}}}}?\b(?:and|by)\s+(?:(?:his|her|the)?\s*(?:\w+\s+)?(?:wife|consort|mistress),?\s+)?(?:{{title}})$",
+        rf"\b{_PARENTS}\s+(?:of|to)\s+[^.;]{{{{3,150}}}}?\b(?:and|by|with)\s+(?:(?:his|her|the)?\s*(?:\w+\s+)?(?:wife|consort|mistress),?\s+)?(?:{{title}})$",
         r"\bmother(?:\s+(?:was|is)|,)?\s+(?:{title})$",
         rf"\b{_PARENTS}\s+(?:of|to)\s+(?:actress|singer|princess|queen)\s+$",
     ),
@@ -109,14 +111,16 @@ class Relation(NamedTuple):
     """Stems of the verb that joins it to the rest."""
     voice: Voice = "subject"
     kin: str = ""
+    also: frozenset[str] = frozenset()
+    """Stems that hint at the same: "music by" for a composer."""
 
 
 def relation(question: str) -> Relation:
     """Read the relation off a question such as "who is the director of X" or "what is the name of the river that X crossed"."""
     if (asked := _ASKED.match(question)) is not None:
         role = asked["role"].lower()
-        verbs = sentences.word_list(f"{role} {_SAID_TOO.get(role, '')}")
-        return Relation("", frozenset(map(sentences.stem, verbs)), "subject", _KIN_OF.get(role, ""))
+        also = frozenset(map(sentences.stem, sentences.word_list(_SAID_TOO.get(role, ""))))
+        return Relation("", frozenset({sentences.stem(role)}), "subject", _KIN_OF.get(role, ""), also)
     if (described := _DESCRIBED.match(question)) is not None:
         return _described(described["noun"].split()[-1].lower(), described["link"].lower(), described["rest"])
     if (did := _WHO_DID.match(question)) is not None:
@@ -128,9 +132,11 @@ def relation(question: str) -> Relation:
 
 def weight(asked: Relation, text: str, start: int, end: int) -> float:
     """Tell how a sentence speaks for (above 0) or against the value at `text[start:end]` standing in the relation."""
-    before, after, value = text[max(0, start - 160) : start], text[end : end + 80], text[start:end]
-    return _against(before, after, value) + max(
-        _kinship(asked.kin, before), _acting(asked, before, after), _kind(asked.noun, before, after, value)
+    before, after, value = text[max(0, start - 240) : start], text[end : end + 80], text[start:end]
+    return (
+        _against(before, after, value)
+        + max(_kinship(asked.kin, before), _acting(asked, before, after))
+        + _kind(asked.noun, before, after, value)
     )
 
 
@@ -173,15 +179,12 @@ def _kinship(kin: str, before: str) -> float:
 
 def _acting(asked: Relation, before: str, after: str) -> float:
     """Whether the verb or role of the question stands where its doer, or what it is done to, is said."""
-    if not asked.verbs:
-        return 0.0
     best = 0.0
     for word in sentences.words(before):
-        if word.stem in asked.verbs:
-            best = max(best, _following(asked.voice, before[word.end :]))
-    if asked.voice == "subject":
-        best = max(best, _leading(asked, after))
-    return best
+        if word.stem in asked.verbs or word.stem in asked.also:
+            share = 1.0 if word.stem in asked.verbs else _LOOSELY
+            best = max(best, share * _following(asked.voice, before[word.end :]))
+    return max(best, _leading(asked, after)) if asked.voice == "subject" else best
 
 
 def _following(voice: Voice, between: str) -> float:
@@ -196,7 +199,7 @@ def _leading(asked: Relation, after: str) -> float:
     """Whether the value does it: "X directed", "X, who directed", "X announced it would buy"."""
     ahead = list(sentences.words(re.split(r"[.;]", after)[0]))[:7]
     for place, word in enumerate(ahead):
-        if word.stem in asked.verbs:
+        if word.stem in asked.verbs or word.stem in asked.also:
             passive = re.match(r"\s+(?:and\s+\w+\s+)?by\b", after[word.end :])
             return 0.0 if passive else _SAID * (0.8 if place < 3 else 0.5)
         if word.text[0].isupper():

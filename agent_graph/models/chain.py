@@ -3,11 +3,13 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage, BaseMessageChunk
+from langchain_core.runnables import Runnable
 from tenacity import (
     AsyncRetrying,
     retry_if_exception,
@@ -65,6 +67,10 @@ class OutOfTime(Exception):
     """A model's turn is over; not a passing fault, there is no time left to try again in."""
 
 
+class Silence(TimeoutError):
+    """Nothing came for too long; asked again like after a dropped connection."""
+
+
 class EmptyReply(ConnectionError):
     """A model returned neither text nor tool calls; asked again like after a dropped connection."""
 
@@ -82,16 +88,27 @@ class ModelChain(NamedTuple):
         """The preferred model."""
         return self.models[0].name
 
-    async def stream(self, messages: Sequence[BaseMessage], *, timeout_s: float) -> AsyncIterator[Piece]:
+    async def stream(
+        self,
+        messages: Sequence[BaseMessage],
+        *,
+        timeout_s: float,
+        silence_s: float = 60,
+        schema: Mapping[str, Any] | None = None,
+    ) -> AsyncIterator[Piece]:
         """Stream a reply, restarting and falling back as needed.
 
-        `timeout_s` bounds each model's turn as a whole, its retries included.
+        `timeout_s` bounds each model's turn as a whole, its retries included; after `silence_s` without a
+        word a stream counts as stalled. `schema` is a JSON schema that models which declare support for it
+        must keep to; the others answer in text.
         Raises ModelUnavailable, naming each model and its reason, when all have failed.
         """
         reasons: list[str] = []
         for position, named in enumerate(self.models):
             try:
-                async for piece in self._one(named, messages, time.monotonic() + timeout_s):
+                model = _strict(named.model, schema) if schema else named.model
+                call = partial(_call, named.name, model, messages, time.monotonic() + timeout_s, silence_s)
+                async for piece in self._one(call, time.monotonic() + timeout_s):
                     yield piece
                 return
             except UserError:
@@ -112,9 +129,7 @@ class ModelChain(NamedTuple):
                 return piece
         raise ModelUnavailable(f"{self.name}: the reply never ended")
 
-    async def _one(
-        self, named: NamedModel, messages: Sequence[BaseMessage], deadline: float
-    ) -> AsyncIterator[Piece]:
+    async def _one(self, call: Callable[[], AsyncIterator[Piece]], deadline: float) -> AsyncIterator[Piece]:
         reasons: list[str] = []
         retrying = AsyncRetrying(
             before_sleep=lambda state: reasons.append(failure_of(state)),
@@ -128,31 +143,49 @@ class ModelChain(NamedTuple):
             if reasons:
                 yield Restarted(reasons.pop())
             with attempt:
-                async for piece in _call(named, messages, deadline):
+                async for piece in call():
                     yield piece
 
 
-async def _call(named: NamedModel, messages: Sequence[BaseMessage], deadline: float) -> AsyncIterator[Piece]:
+def _strict(model: BaseChatModel, schema: Mapping[str, Any]) -> Runnable[Any, Any]:
+    """Return the model held to a schema, when its profile says that it supports that."""
+    if not (getattr(model, "profile", None) or {}).get("structured_output"):
+        return model
+    wanted = {"name": str(schema.get("title", "reply")), "schema": dict(schema), "strict": True}
+    return model.bind(response_format={"type": "json_schema", "json_schema": wanted})
+
+
+async def _call(
+    name: str,
+    model: Runnable[Any, Any],
+    messages: Sequence[BaseMessage],
+    deadline: float,
+    silence_s: float,
+) -> AsyncIterator[Piece]:
     started = time.monotonic()
     whole: BaseMessageChunk | None = None
-    chunks = named.model.astream(list(messages)).__aiter__()
+    chunks = model.astream(list(messages)).__aiter__()
     while True:
         try:
-            async with asyncio.timeout(deadline - time.monotonic()) as turn:
+            left = deadline - time.monotonic()
+            async with asyncio.timeout(min(left, silence_s)) as patience:
                 chunk = await anext(chunks)
         except StopAsyncIteration:
             break
         except TimeoutError as error:
-            raise OutOfTime if turn.expired() else error from error
+            if not patience.expired():
+                raise
+            silent = Silence(f"nothing came for {silence_s:g} s")
+            raise (silent if left > silence_s else OutOfTime()) from error
         whole = chunk if whole is None else whole + chunk
         if text := str(chunk.text):
             yield Text(text)
     if whole is None or not (str(whole.text).strip() or getattr(whole, "tool_calls", None)):
         raise EmptyReply("the model returned an empty reply")
-    yield Done(named.name, _usage(named, whole, time.monotonic() - started), whole)
+    yield Done(name, _usage(name, whole, time.monotonic() - started), whole)
 
 
-def _usage(named: NamedModel, message: BaseMessageChunk, seconds: float) -> RoleUsage:
+def _usage(name: str, message: BaseMessageChunk, seconds: float) -> RoleUsage:
     counts = message.usage_metadata if isinstance(message, AIMessageChunk) else None
     if counts is None:
         return RoleUsage(calls=1, seconds=seconds)
@@ -163,7 +196,7 @@ def _usage(named: NamedModel, message: BaseMessageChunk, seconds: float) -> Role
         output_tokens=counts["output_tokens"],
         cached_tokens=cached,
         seconds=seconds,
-        usd=price(named.name, counts["input_tokens"], counts["output_tokens"], cached),
+        usd=price(name, counts["input_tokens"], counts["output_tokens"], cached),
     )
 
 

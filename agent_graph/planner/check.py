@@ -1,5 +1,6 @@
 """All that is wrong with a plan, at once, before anything runs."""
 
+import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 
@@ -21,7 +22,13 @@ def check(
 
     `known` are steps of an earlier round whose evidence may be referred to.
     """
-    return (*_size(plan, max_steps), *_ids(plan, known), *_references(plan, known), *_calls(plan, catalog))
+    return (
+        *_size(plan, max_steps),
+        *_ids(plan, known),
+        *_repeats(plan, catalog),
+        *_references(plan, known),
+        *_calls(plan, catalog),
+    )
 
 
 def _size(plan: Plan, max_steps: int) -> Iterator[PlanProblem]:
@@ -49,6 +56,24 @@ def _ids(plan: Plan, known: Collection[StepId]) -> Iterator[PlanProblem]:
                 message=f"#{step_id} has already run.",
                 hint=f"Refer to it, and number new steps from #E{_last(known) + 1}.",
             )
+
+
+def _repeats(plan: Plan, catalog: Catalog) -> Iterator[PlanProblem]:
+    """Report calls that are made twice; a second write may be meant, a second read cannot tell more."""
+    first: dict[str, StepId] = {}
+    for step in plan.steps:
+        spec = catalog.get(step.tool)
+        if spec is not None and spec.effects == "writes":
+            continue
+        call = json.dumps([step.tool, step.args], sort_keys=True, default=str)
+        if call in first:
+            yield PlanProblem(
+                kind="duplicate_step",
+                step=step.id,
+                message=f"The step repeats #{first[call]} exactly.",
+                hint=f"Refer to #{first[call]} instead.",
+            )
+        first.setdefault(call, step.id)
 
 
 def _references(plan: Plan, known: Collection[StepId]) -> Iterator[PlanProblem]:

@@ -24,6 +24,7 @@ _ARGS_KEYS = (
 )
 _REASON_KEYS = ("reason", "thought", "plan", "why", "message", "description", "explanation")
 _AFTER_KEYS = ("after", "depends_on", "dependencies", "dep", "deps")
+_STRATEGY_KEYS = ("strategy", "plan", "thought", "reasoning")
 _LIST_KEYS = ("steps", "plan", "plans", "tasks", "calls", "tool_calls")
 _NUMBERED_REFERENCE = re.compile(r"\$\{(\d{1,4})\}|<node-(\d{1,4})>|\$(\d{1,4})(?![\w,.]*\d)(?!\w)")
 _AMOUNT = re.compile(r"[ \t]*(?:thousand|million|billion|trillion|k|m|mn|bn|per|each|a|dollars?|usd)\b", re.I)
@@ -92,13 +93,16 @@ def read_object(value: Any, parameters: Mapping[str, Sequence[str]]) -> Iterator
     elif isinstance(value, Mapping):
         inner = next((value[key] for key in _LIST_KEYS if isinstance(value.get(key), list)), None)
         if inner is not None:
+            strategy = next((value[key] for key in _STRATEGY_KEYS if isinstance(value.get(key), str)), "")
+            if strategy:
+                yield Remark(strategy)
             yield from read_object(inner, parameters)
         else:
             yield from _step(value, parameters)
 
 
 def canonical(value: Any, known: int) -> Any:
-    """Rewrite `$1`, `${1}` and `<node-1>` as `#E1` where a step of that number may be meant.
+    """Rewrite `$1`, `${1}` and `<node-0>` as `#E1` where a step of that number may be meant.
 
     `known` is the number of the last step that may be referred to. "$2 million", "$2.50" and "$20" with
     only three steps stay text.
@@ -169,7 +173,9 @@ def _instructed(value: Mapping[str, Any], parameters: Sequence[str]) -> dict[str
 
 
 def _reference(match: re.Match[str], known: int) -> str:
-    number = int(match[1] or match[2] or match[3])
+    if match[2] is not None:  # TaskBench counts its nodes from 0
+        return f"#E{int(match[2]) + 1}"
+    number = int(match[1] or match[3])
     bare = match[3] is not None
     if bare and (not 0 < number <= known or _AMOUNT.match(match.string, match.end())):
         return match[0]

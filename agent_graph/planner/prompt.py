@@ -1,6 +1,7 @@
 """What the planner reads. The fixed part comes first and is the same to the byte in every call."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from pydantic import BaseModel, ConfigDict
@@ -81,6 +82,31 @@ def system(catalog: Catalog, max_steps: int) -> SystemMessage:
         *(["Calls as they look:\n" + "\n".join(own)] if own else []),
     ]
     return SystemMessage("\n".join(parts))
+
+
+def schema(catalog: Catalog) -> dict[str, Any]:
+    """Return the strict JSON schema of a plan; arguments travel as text, strict schemas know no free objects."""
+    step = {
+        "id": {"type": "string", "description": "E1, E2, ..."},
+        "tool": {"type": "string", "enum": list(catalog)},
+        "arguments": {
+            "type": "string",
+            "description": "The arguments as a JSON object, references included.",
+        },
+        "after": {"type": "array", "items": {"type": "string"}},
+        "reason": {"type": "string"},
+    }
+    steps = {"type": "array", "items": _object(step)}
+    return {"title": "plan", **_object({"strategy": {"type": "string"}, "steps": steps})}
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
 
 
 def question(

@@ -17,6 +17,7 @@ from agent_graph.planner import extractive, prompt
 from agent_graph.planner.check import check
 from agent_graph.planner.grammar import PlanReader
 from agent_graph.planner.prompt import Surroundings
+from agent_graph.planner.relevance import most_relevant
 from agent_graph.references import StepId
 from agent_graph.state import Replan
 from agent_graph.usage import RoleUsage
@@ -96,8 +97,14 @@ async def _ask(
     chain: ModelChain, messages: tuple[BaseMessage, ...], request: PlanRequest, catalog: Catalog
 ) -> AsyncIterator[Event | RoleUsage | _Reply]:
     parameters = {name: list(spec.properties) for name, spec in catalog.items()}
-    reader, text = PlanReader(parameters), ""
-    async for piece in chain.stream(messages, timeout_s=request.context.model_timeout_s):
+    reader, text, context = PlanReader(parameters), "", request.context
+    stream = chain.stream(
+        messages,
+        timeout_s=context.model_timeout_s,
+        silence_s=context.model_silence_s,
+        schema=prompt.schema(catalog) if context.plan_format == "json" else None,
+    )
+    async for piece in stream:
         if isinstance(piece, Text):
             text += piece.text
             for step in reader.feed(piece.text):
@@ -120,8 +127,10 @@ async def _ask(
 
 
 def _messages(request: PlanRequest, catalog: Catalog) -> tuple[BaseMessage, ...]:
+    used = [step.tool for replan in request.replans for step in replan.plan.steps]
+    shown = most_relevant(catalog, request.task, request.context.max_tools_in_prompt, always=used)
     return (
-        prompt.system(catalog, request.context.max_steps),
+        prompt.system(shown, request.context.max_steps),
         prompt.question(
             request.task,
             surroundings=request.surroundings,

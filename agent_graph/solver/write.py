@@ -66,7 +66,11 @@ async def write(request: SolveRequest, chain: ModelChain | None) -> AsyncIterato
 
 async def _ask(chain: ModelChain, built: Prompt, request: SolveRequest) -> AsyncIterator[Event | Solved]:
     text, shown = "", 0
-    async for piece in chain.stream(built.messages, timeout_s=request.context.model_timeout_s):
+    context = request.context
+    stream = chain.stream(
+        built.messages, timeout_s=context.model_timeout_s, silence_s=context.model_silence_s
+    )
+    async for piece in stream:
         if isinstance(piece, Text):
             text += piece.text
             if not _may_be_insufficient(text):
