@@ -3,10 +3,11 @@
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 COMMAND = (sys.executable, "-m", "agent_graph")
 
@@ -28,6 +29,17 @@ class Terminal:
     def type(self, text: str) -> None:
         """Type as a person would, Enter included."""
         os.write(self._screen, text.encode())
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C, again when nothing happened, and return the exit code.
+
+        A signal that lands just before the interpreter blocks on reading a line is only seen with the next one.
+        """
+        while self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout=10)
+        return self.ended()
 
     def ended(self) -> int:
         """Read to the end and return the exit code."""

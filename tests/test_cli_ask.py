@@ -225,8 +225,7 @@ def test_ctrl_c_at_the_question(notes: Path, model: OpenAIServer) -> None:
     """Ctrl-C while the plan waits for approval ends the command at once with 130."""
     with terminal(["ask", QUESTION, "--approval", "always"], OPENAI_BASE_URL=model.base_url) as screen:
         screen.until(r"a/e/r]: ")
-        screen.process.send_signal(2)
-        assert screen.ended() == 130
+        assert screen.interrupt() == 130
     assert "Stopped." in screen.seen.decode()
 
 
@@ -237,8 +236,7 @@ def test_ctrl_c_while_a_model_writes(notes: Path) -> None:
         terminal(["ask", QUESTION], OPENAI_BASE_URL=slow.base_url) as screen,
     ):
         screen.until("writes the plan")
-        screen.process.send_signal(2)
-        assert screen.ended() == 130
+        assert screen.interrupt() == 130
     assert "Traceback" not in screen.seen.decode()
 
 
