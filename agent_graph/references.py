@@ -10,10 +10,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, NewType
 
+from tools.plain import as_text
+
+__all__ = ["Reference", "ReferenceMissing", "StepId", "as_text", "exact", "fill", "find", "follow"]
+
 StepId = NewType("StepId", str)
 """Identifier of a step: the letter E and a positive number, for example `E1`."""
-
-STEP_ID = re.compile(r"E[1-9]\d{0,3}")
 
 _KEY = r"""(?:\.[A-Za-z_][A-Za-z0-9_]*|\[-?\d{1,6}\]|\["[^"\]\n]{1,100}"\]|\['[^'\]\n]{1,100}'\])"""
 _REFERENCE = re.compile(rf"(?<![\w#&])#(E[1-9]\d{{0,3}})(?!\w)((?:{_KEY}){{0,12}})")
@@ -91,15 +93,6 @@ def follow(value: Any, reference: Reference) -> Any:
         else:
             raise ReferenceMissing(f"{reference.text} leads nowhere: there is no {part!r} in {_shape(value)}")
     return value
-
-
-def as_text(value: Any) -> str:
-    """Render a value for use inside longer text: strings as they are, structures as JSON."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _reference(match: re.Match[str]) -> Reference:

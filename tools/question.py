@@ -147,6 +147,23 @@ _ORDER_WORDS = tuple(
 )
 
 
+MAX_LISTED = 6
+"""Most things a superlative may choose among."""
+
+_MOST = r"\b(?:\w{2,}est|most|least|fewest|first|last)\b"
+_OF_THESE = re.compile(
+    rf"(?P<asks>which|who|what)(?:\s+\w+)?\s+of\s+(?:these\s*:\s*|the following\s*:\s*)?(?P<names>[^:]{{2,200}}?,[^:]{{1,200}}?\s+(?:and|or)\s+[^,:]{{1,80}}?)"
+    rf",?\s+(?P<rest>(?:{_AUX}|came|won|began|opened|lived|weighs|costs)\b.*{_MOST}.*)$",
+    re.IGNORECASE,
+)
+_AMONG = re.compile(
+    # "first" before a comma may also stand before two titles with commas of their own
+    rf"(?P<asks>(?:which|who|what)\b(?:[^,:]{{0,120}}{_MOST}[^,:]{{0,60}}:|[^,:]{{0,120}}\b(?:\w{{2,}}est(?<!first)|most|least)\b[^,:]{{0,60}},))"
+    r"\s*(?P<names>[^:]{1,200},[^:]{1,200}\s+or\s+[^,:]{1,80})$",
+    re.IGNORECASE,
+)
+
+
 class Comparison(NamedTuple):
     """A question that sets two things side by side."""
 
@@ -195,6 +212,29 @@ def comparison(question: str) -> Comparison | None:
         if (found := read(text)) is not None:
             return found
     return None
+
+
+class Listing(NamedTuple):
+    """A question that asks for the one of three or more things that has most or least of something."""
+
+    candidates: tuple[str, ...]
+    criterion: str
+    order: Order
+    scale: Scale
+
+
+def listing(question: str) -> Listing | None:
+    """Return the three or more things a superlative chooses among: "Which is longest: the Nile, the Rhine or the Po?"."""
+    text = strip_lead(question)
+    match = _OF_THESE.match(text) or _AMONG.match(text)
+    if match is None:
+        return None
+    named = re.split(r"\s*,\s*(?:and\s+|or\s+)?|\s+(?:and|or)\s+", match["names"].strip(" ,"))
+    criterion = " ".join(f"{match['asks']} {match.groupdict().get('rest') or ''}".split())
+    order, scale = _order(criterion)
+    if order is None or scale is None or not 3 <= len(named) <= MAX_LISTED or not all(named):
+        return None
+    return Listing(tuple(named), criterion, order, scale)
 
 
 def parts(question: str) -> list[str]:

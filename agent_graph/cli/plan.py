@@ -1,10 +1,12 @@
-"""`agent-graph plan`: what the planner would do, without doing it."""
+"""`agent-graph plan`: what the planner would do, or what is wrong with a plan at hand; nothing is run."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from agent_graph.cli.options import AsJson, Collection, Passages, Question
+from agent_graph.cli.options import AsJson, Collection, Passages
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from agent_graph.settings import Settings
     from agent_graph.usage import Usage
     from retrieval.knowledge import Knowledge
+    from tools.catalog import Catalog
+
+_STDIN = "-"
 
 
 class _Written(NamedTuple):
@@ -25,7 +30,18 @@ class _Written(NamedTuple):
 
 
 def command(
-    question: Question,
+    question: Annotated[
+        str, typer.Argument(help="The question, in quotes; none is needed with --check.", show_default=False)
+    ] = "",
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            "--check",
+            metavar="FILE",
+            help="Check the plan in FILE, or on stdin for -, and end with 1 if it could not run.",
+            show_default=False,
+        ),
+    ] = None,
     mermaid: Annotated[
         bool, typer.Option("--mermaid", help="Print the plan as a mermaid flowchart.")
     ] = False,
@@ -33,26 +49,98 @@ def command(
     collection: Collection = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the plan for a question and show it; nothing is run."""
-    import asyncio
-
+    """Write the plan for a question, or check one written by hand; nothing is run."""
     from rich.text import Text
 
     from agent_graph.cli import console
     from agent_graph.cli.knowledge import opened, remark
     from agent_graph.settings import read_settings
 
+    text = None if check is None else _read(check)
+    if text is None and not question.strip():
+        raise typer.BadParameter("ask in a sentence, in quotes, or name a plan with --check FILE")
     settings = read_settings()
     with opened(settings, collection) as knowledge:
         if not collection and (told := remark(settings, knowledge)):
             console.err().print(Text(told), soft_wrap=True)
-        written = asyncio.run(_write(question, settings, knowledge, passages))
+        if text is not None:
+            _check(text, settings, knowledge, mermaid=mermaid, as_json=as_json)
+        else:
+            _plan(question, settings, knowledge, passages, mermaid=mermaid, as_json=as_json)
+
+
+def _plan(
+    question: str,
+    settings: "Settings",
+    knowledge: "Knowledge | None",
+    passages: int,
+    *,
+    mermaid: bool,
+    as_json: bool,
+) -> None:
+    import asyncio
+
+    from agent_graph.cli import console
+
+    written = asyncio.run(_write(question, settings, knowledge, passages))
     if as_json:
         console.print_json(_record(question, written, mermaid))
     elif mermaid:
         typer.echo(console.text(_mermaid(written.plan)).plain)
     else:
         _show(written)
+
+
+def _read(file: Path) -> str:
+    import sys
+
+    raw = sys.stdin.buffer.read() if str(file) == _STDIN else file.read_bytes()
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise typer.BadParameter(
+            f"{str(file)!r} is not UTF-8 text; save the plan as UTF-8", param_hint="--check"
+        ) from None
+
+
+def _check(
+    text: str, settings: "Settings", knowledge: "Knowledge | None", *, mermaid: bool, as_json: bool
+) -> None:
+    """Print the plan in the text and all that is wrong with it, and leave with 1 when anything is."""
+    from agent_graph.cli import console, record
+    from agent_graph.cli.failure import COULD_NOT
+
+    plan, problems = _checked(text, _catalog(settings, knowledge))
+    if as_json:
+        told = {
+            "plan": record.plan_record(plan),
+            "problems": [record.problem_record(problem) for problem in problems],
+        }
+        console.print_json({**told, **({"mermaid": _mermaid(plan)} if mermaid else {})})
+    elif mermaid:
+        typer.echo(console.text(_mermaid(plan)).plain)
+        for problem in problems:
+            typer.echo(console.line(problem), err=True)
+    else:
+        _show_checked(plan, problems)
+    if problems:
+        raise typer.Exit(COULD_NOT)
+
+
+def _catalog(settings: "Settings", knowledge: "Knowledge | None") -> "Catalog":
+    from agent_graph.bootstrap import choose_models, offer
+    from tools.catalog import Catalog
+
+    return Catalog(offer(settings, choose_models(None, settings), knowledge).tools)
+
+
+def _checked(text: str, catalog: "Catalog") -> "tuple[Plan, tuple[PlanProblem, ...]]":
+    from agent_graph.context import Context
+    from agent_graph.planner import check, read_plan
+
+    plan, unread = read_plan(text, {name: list(spec.properties) for name, spec in catalog.items()})
+    plan = plan.model_copy(update={"author": "person"})
+    return plan, (*unread, *check(plan, catalog, max_steps=Context().max_steps))
 
 
 async def _write(
@@ -131,6 +219,37 @@ def _show(written: _Written) -> None:
     if written.plan.steps:
         screen.print(Text(""), plan_table(written.plan), Text(""), sep="\n")
     screen.print(Text(mode_line(written.mode), style=console.QUIET), soft_wrap=True)
+
+
+def _show_checked(plan: "Plan", problems: "Sequence[PlanProblem]") -> None:
+    from rich.text import Text
+
+    from agent_graph.cli import console
+
+    screen = console.out()
+    if plan.strategy:
+        screen.print(console.text(console.line(plan.strategy)))
+    if plan.steps:
+        screen.print(plan_table(plan), Text(""), sep="\n")
+    if problems:
+        screen.print(_problem_table(problems), Text(""), sep="\n")
+    counted = console.counted(len(plan.steps), "step")
+    told = f"{console.counted(len(problems), 'problem')}, so it cannot run" if problems else "it can run"
+    screen.print(Text(f"{counted}: {told}", style=console.FAILED if problems else console.QUIET))
+
+
+def _problem_table(problems: "Sequence[PlanProblem]") -> "Table":
+    from rich.table import Table
+
+    from agent_graph.cli.console import FAILED, QUIET, line, text
+
+    table = Table(box=None, pad_edge=False, header_style=QUIET, padding=(0, 2, 0, 0), expand=True)
+    table.add_column("step", no_wrap=True, style=FAILED)
+    table.add_column("what is wrong", ratio=1, overflow="fold")
+    table.add_column("what would be right", ratio=1, overflow="fold")
+    for problem in problems:
+        table.add_row(problem.step or "plan", text(line(problem.message)), text(line(problem.hint)))
+    return table
 
 
 def plan_table(plan: "Plan") -> "Table":

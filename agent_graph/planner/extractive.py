@@ -1,7 +1,7 @@
 """Extractive mode's planner: a plan from the shape of the question, by rules, with no model.
 
-It knows look-ups, several questions in one, comparisons, two hops ("the director of the film that ..."),
-arithmetic over documents, plain arithmetic and the clock. What it does not recognise is looked up as asked.
+It knows look-ups, several questions in one, comparisons, superlatives over a list, chains of hops ("the director of
+the film that ..."), arithmetic over documents, plain arithmetic and the clock. What it does not recognise is looked up as asked.
 """
 
 import re
@@ -14,7 +14,7 @@ from agent_graph.planner.hops import GAP as _GAP
 from agent_graph.planner.hops import GAPS, Hop, take_apart
 from agent_graph.references import StepId
 from retrieval.sentences import content_stems
-from tools.question import MAX_CHARS, ROLES, Comparison, comparison, parts, strip_lead
+from tools.question import MAX_CHARS, ROLES, Comparison, comparison, listing, parts, strip_lead
 
 MAX_QUERY_CHARS = 400
 """A longer task is searched for by its beginning."""
@@ -94,7 +94,7 @@ def write_plan(
     after the last question in it. `known` holds titles of documents at hand: where the task names one in small letters, it is read as a name.
     """
     question = _in_context(_recased(_asked(task), known), [_asked(line) for line in history])
-    for shape in (_plain_arithmetic, _clock, _arithmetic, _compared, _several, _bridge, _look_up):
+    for shape in (_plain_arithmetic, _clock, _arithmetic, _chosen, _compared, _several, _bridge, _look_up):
         writer = _Writer(tools, passages)
         if (strategy := shape(question, writer)) and writer.steps:
             return Plan(strategy=strategy, steps=tuple(writer.steps), author=EXTRACTIVE_MODE)
@@ -390,6 +390,18 @@ def _subtracted(writer: _Writer, first: str, second: str) -> str:
     return "Find both figures, then subtract."
 
 
+def _chosen(question: str, writer: _Writer) -> str:
+    """Look the same up for every one of the things listed."""
+    listed = listing(question)
+    if listed is None:
+        return ""
+    pair = (listed.candidates[0], listed.candidates[1])
+    compared = Comparison(pair, listed.criterion.rstrip(":,"), listed.order, listed.scale, yes_no=False)
+    for candidate in listed.candidates:
+        _measure(candidate, compared, writer)
+    return f"Look up all {len(listed.candidates)}, then compare."
+
+
 def _compared(question: str, writer: _Writer) -> str:
     compared = comparison(question)
     if compared is None:
@@ -516,6 +528,9 @@ def _bridge(question: str, writer: _Writer) -> str:
         return "Look up the description, then the question."
     found = _followed(hops, writer)
     writer.search(_filled(last, found))
+    if len(hops) > 1:
+        # One wrong link breaks a long chain; what the question itself finds does not hang on it.
+        writer.search(question, "in case a link is wrong")
     return "Find the one described first, then ask about it."
 
 
