@@ -162,6 +162,15 @@ def decode(payload: Any) -> Event:
     return _EVENT.validate_python(payload)
 
 
+def remark(event: Event) -> str:
+    """Say in one line what went wrong, for the events that tell of it; empty for the others."""
+    if isinstance(event, PlanReset):
+        return "; ".join([event.reason, *map(str, event.problems)])
+    if isinstance(event, ModelFellBack):
+        return f"{event.failed} gave way to {event.next}: {event.reason}"
+    return event.reason if isinstance(event, AnswerReset) else ""
+
+
 Tell = Callable[[Event], None]
 """Streams one event."""
 

@@ -109,3 +109,5 @@ class Answer(BaseModel):
     """What is missing, when the evidence does not answer the task."""
     author: str = ""
     """The model that wrote it, as "provider:name", or "extractive mode"."""
+    remarks: tuple[str, ...] = ()
+    """What went wrong on the way to this answer: faults of models."""

@@ -71,6 +71,8 @@ class Plan(BaseModel):
     """In the order the planner wrote them."""
     author: str = ""
     """The model that wrote it, as "provider:name", "extractive mode", or "person"."""
+    remarks: tuple[str, ...] = ()
+    """What went wrong on the way to this plan: faults of models, problems of plans that were refused."""
     tainted: bool = False
     """Written after evidence was seen: its side effects always need approval."""
 

@@ -137,11 +137,10 @@ def shape(plan: Plan) -> str:
         return "arithmetic"
     if len(searches) < 2:
         return "look-up"
-    return plan.strategy.partition(" ")[0].lower() if not _chained(plan) else "bridge"
-
-
-def _chained(plan: Plan) -> bool:
-    return any(step.tool == "search_documents" and step.needs for step in plan.steps)
+    chained = any(step.needs for step in searches)
+    if "then compare" in plan.strategy:
+        return "comparison over hops" if chained else "comparison"
+    return "hops" if chained else "several questions"
 
 
 def _ran(agent: Agent, question: str, passages: int) -> tuple[Plan, list[Sequence[Source]]]:

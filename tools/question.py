@@ -137,7 +137,7 @@ _ORDERS: tuple[tuple[str, Order, Scale], ...] = (
     ),
     (
         r"more|most|larger|largest|bigger|biggest|greater|greatest|higher|highest|taller|tallest|longer|longest|"
-        r"deeper|deepest|heavier|farther|costlier",
+        r"deeper|deepest|heavier|heaviest|farther|farthest|costlier|costliest|wider|widest|faster|fastest|richer|richest",
         "most",
         "amount",
     ),
@@ -152,7 +152,7 @@ MAX_LISTED = 6
 
 _MOST = r"\b(?:\w{2,}est|most|least|fewest|first|last)\b"
 _OF_THESE = re.compile(
-    rf"(?P<asks>which|who|what)(?:\s+\w+)?\s+of\s+(?:these\s*:\s*|the following\s*:\s*)?(?P<names>[^:]{{2,200}}?,[^:]{{1,200}}?\s+(?:and|or)\s+[^,:]{{1,80}}?)"
+    rf"(?P<asks>which|who)(?:\s+\w+)?\s+of\s+(?:these\s*:\s*|the following\s*:\s*)?(?P<names>[^:]{{2,200}}?,[^:]{{1,200}}?\s+(?:and|or)\s+[^,:]{{1,80}}?)"
     rf",?\s+(?P<rest>(?:{_AUX}|came|won|began|opened|lived|weighs|costs)\b.*{_MOST}.*)$",
     re.IGNORECASE,
 )
@@ -232,6 +232,8 @@ def listing(question: str) -> Listing | None:
     named = re.split(r"\s*,\s*(?:and\s+|or\s+)?|\s+(?:and|or)\s+", match["names"].strip(" ,"))
     criterion = " ".join(f"{match['asks']} {match.groupdict().get('rest') or ''}".split())
     order, scale = _order(criterion)
+    if match.re is _OF_THESE and not all(re.match(r"(?:the |an? )?[^\W_a-z]", name) for name in named):
+        return None
     if order is None or scale is None or not 3 <= len(named) <= MAX_LISTED or not all(named):
         return None
     return Listing(tuple(named), criterion, order, scale)
@@ -308,7 +310,7 @@ def _either_first(text: str) -> Comparison | None:
 
 def _older_than(text: str) -> Comparison | None:
     match = re.match(
-        rf"(?:{_AUX})\s+(.{{2,120}}?)\s+((?:(?-i:[a-z])\w*\s+){{0,3}}?(?:older|younger|earlier|later|larger|bigger|smaller|higher|lower|"
+        rf"(?:{_AUX})\s+(.{{2,120}}?(?<!['’]s))\s+((?:(?-i:[a-z])\w*\s+){{0,3}}?(?:older|younger|earlier|later|larger|bigger|smaller|higher|lower|"
         r"taller|shorter|longer|more \w+|less \w+|fewer \w+|before|after))\s+(?:than\s+)?(.{2,120})$",
         text,
         re.IGNORECASE,

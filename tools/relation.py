@@ -85,6 +85,8 @@ _BY = re.compile(
     r"^(?:[\s,/&]|\b[a-z][\w-]*\b)*\bby\s+(?:the\s+)?(?:[A-Z][\w-]+(?=\s+[a-z]))?\s?(?:[a-z-]+\s+){0,3}$"
 )
 _BEFORE_NAME = re.compile(r"^(?:\s+|,\s+|\s+(?:was|is|were|are|:)\s+)(?:the\s+)?(?:[a-z-]+\s+){0,1}$")
+_OBJECT = re.compile(r"^\s+(?:(?:the|into|in|by|for|from|to|at|a|an)\s+){0,2}$")
+_PLACED = re.compile(r"\b(?:in|at|near|on)\s+(?:the\s+)?(?:[A-Z][\w-]+,\s+)*$")
 _ADJECTIVE = re.compile(
     r"^(?:[A-Z][\w’'.-]*(?:an|ese|ish|ic|language|based|born)|Dutch|French|Greek|Welsh|Swiss|Thai|Urdu|Hindi|Tamil|Telugu|Malayalam|Kannada|Bengali|Marathi|Czech)$"
 )
@@ -179,20 +181,25 @@ def _kinship(kin: str, before: str) -> float:
 
 def _acting(asked: Relation, before: str, after: str) -> float:
     """Whether the verb or role of the question stands where its doer, or what it is done to, is said."""
-    best = 0.0
-    for word in sentences.words(before):
-        if word.stem in asked.verbs or word.stem in asked.also:
-            share = 1.0 if word.stem in asked.verbs else _LOOSELY
-            best = max(best, share * _following(asked.voice, before[word.end :]))
-    return max(best, _leading(asked, after)) if asked.voice == "subject" else best
+    told = [
+        (1.0 if word.stem in asked.verbs else _LOOSELY) * _following(asked, before[word.end :])
+        for word in sentences.words(before)
+        if word.stem in asked.verbs or word.stem in asked.also
+    ]
+    if asked.voice == "subject":
+        told.append(_leading(asked, after))
+    return max(told, default=0.0) or min(told, default=0.0)
 
 
-def _following(voice: Voice, between: str) -> float:
-    if voice == "subject":
-        return _SAID if _BY.match(between) else 0.8 * _SAID if _BEFORE_NAME.match(between) else 0.0
-    if voice == "object":
-        return _SAID if re.match(r"^\s+(?:(?:the|into|in|by|for|from|to|at|a|an)\s+){0,2}$", between) else 0.0
-    return _HINTED if re.search(r"\b(?:in|at|near|on)\s+(?:the\s+)?(?:[A-Z][\w-]+,\s+)*$", between) else 0.0
+def _following(asked: Relation, between: str) -> float:
+    if asked.voice == "subject":
+        if _BY.match(between):
+            return _SAID
+        # "director X" names the director; "the firm bought X" does not name the firm
+        return (-_HINTED if asked.noun else 0.8 * _SAID) if _BEFORE_NAME.match(between) else 0.0
+    if asked.voice == "object":
+        return _SAID if _OBJECT.match(between) else 0.0
+    return _HINTED if _PLACED.search(between) else 0.0
 
 
 def _leading(asked: Relation, after: str) -> float:
@@ -201,7 +208,7 @@ def _leading(asked: Relation, after: str) -> float:
     for place, word in enumerate(ahead):
         if word.stem in asked.verbs or word.stem in asked.also:
             passive = re.match(r"\s+(?:and\s+\w+\s+)?by\b", after[word.end :])
-            return 0.0 if passive else _SAID * (0.8 if place < 3 else 0.5)
+            return 0.0 if passive else _SAID * (0.8 if place < 3 else 0.6)
         if word.text[0].isupper():
             return 0.0
     return 0.0

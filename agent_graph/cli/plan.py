@@ -64,7 +64,7 @@ def command(
         if not collection and (told := remark(settings, knowledge)):
             console.err().print(Text(told), soft_wrap=True)
         if text is not None:
-            _check(text, settings, knowledge, mermaid=mermaid, as_json=as_json)
+            _check(text, question, settings, knowledge, mermaid=mermaid, as_json=as_json)
         else:
             _plan(question, settings, knowledge, passages, mermaid=mermaid, as_json=as_json)
 
@@ -104,7 +104,13 @@ def _read(file: Path) -> str:
 
 
 def _check(
-    text: str, settings: "Settings", knowledge: "Knowledge | None", *, mermaid: bool, as_json: bool
+    text: str,
+    question: str,
+    settings: "Settings",
+    knowledge: "Knowledge | None",
+    *,
+    mermaid: bool,
+    as_json: bool,
 ) -> None:
     """Print the plan in the text and all that is wrong with it, and leave with 1 when anything is."""
     from agent_graph.cli import console, record
@@ -113,6 +119,7 @@ def _check(
     plan, problems = _checked(text, _catalog(settings, knowledge))
     if as_json:
         told = {
+            **({"task": question} if question else {}),
             "plan": record.plan_record(plan),
             "problems": [record.problem_record(problem) for problem in problems],
         }
@@ -122,7 +129,7 @@ def _check(
         for problem in problems:
             typer.echo(console.line(problem), err=True)
     else:
-        _show_checked(plan, problems)
+        _show_checked(question, plan, problems)
     if problems:
         raise typer.Exit(COULD_NOT)
 
@@ -135,12 +142,14 @@ def _catalog(settings: "Settings", knowledge: "Knowledge | None") -> "Catalog":
 
 
 def _checked(text: str, catalog: "Catalog") -> "tuple[Plan, tuple[PlanProblem, ...]]":
+    """Return the plan in the text and all that is wrong with it, step by step."""
     from agent_graph.context import Context
     from agent_graph.planner import check, read_plan
 
     plan, unread = read_plan(text, {name: list(spec.properties) for name, spec in catalog.items()})
     plan = plan.model_copy(update={"author": "person"})
-    return plan, (*unread, *check(plan, catalog, max_steps=Context().max_steps))
+    problems = (*unread, *check(plan, catalog, max_steps=Context().max_steps))
+    return plan, tuple(sorted(problems, key=lambda problem: int((problem.step or "E0")[1:])))
 
 
 async def _write(
@@ -221,14 +230,14 @@ def _show(written: _Written) -> None:
     screen.print(Text(mode_line(written.mode), style=console.QUIET), soft_wrap=True)
 
 
-def _show_checked(plan: "Plan", problems: "Sequence[PlanProblem]") -> None:
+def _show_checked(question: str, plan: "Plan", problems: "Sequence[PlanProblem]") -> None:
     from rich.text import Text
 
     from agent_graph.cli import console
 
     screen = console.out()
-    if plan.strategy:
-        screen.print(console.text(console.line(plan.strategy)))
+    for said in filter(None, (question, plan.strategy)):
+        screen.print(console.text(console.line(said)), soft_wrap=True)
     if plan.steps:
         screen.print(plan_table(plan), Text(""), sep="\n")
     if problems:

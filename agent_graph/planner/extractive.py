@@ -472,25 +472,29 @@ def _topic(compared: Comparison) -> str:
     return topic or ("date" if compared.scale == "time" else "")
 
 
+_PLAIN = {
+    "high": "high",
+    "tall": "tall",
+    "long": "long",
+    "larg": "large",
+    "bigg": "large",
+    "deep": "deep",
+    "heavi": "heavy",
+    "wid": "wide",
+    "fast": "fast",
+    "rich": "rich",
+}
+_DEGREE = re.compile(rf"\b({'|'.join(_PLAIN)})(?:er|est)\b", re.IGNORECASE)
+
+
 def _criterion(compared: Comparison) -> str:
     topic = _topic(compared)
     if compared.scale == "time":
         verb = re.search(r"\b(\w+ed|born|built|begun|set up)\b", topic)
         return f"when was {_GAP} {verb[1] if verb else ''}".strip()
-    high = re.search(
-        r"\b(higher|taller|highest|tallest|longer|longest|larger|bigger|largest|biggest|deeper)\b",
-        compared.criterion,
-        re.I,
-    )
-    if high and not re.search(r"\b(?:has|have|had)\b", compared.criterion):
-        plain = {
-            "h": "high",
-            "t": "tall",
-            "l": "long" if "ng" in high[1] else "large",
-            "b": "large",
-            "d": "deep",
-        }
-        return f"how {plain[high[1][0].lower()]} is {_GAP}"
+    compares = _DEGREE.search(compared.criterion)
+    if compares and not re.search(r"\b(?:has|have|had)\b", compared.criterion):
+        return f"how {_PLAIN[compares[1].lower()]} is {_GAP}"
     return f"how many {topic} has {_GAP}".replace("  ", " ")
 
 

@@ -44,31 +44,23 @@ _ASKS = re.compile(
     rf"(?:(?:in|at|for|on|by|from|to|with|during|since|until|after|before|under)\s+)?(?:who|whom|whose|what|which|when|where|why|how|{_AUX})\b",
     re.IGNORECASE,
 )
-_ROLE = "|".join(
-    (
-        *(role for role in ROLES if role not in ("star",)),
-        r"star(?!s?\s+(?:war|trek)s?\b)",
+_RELATIONS = (
+    *(role for role in ROLES if role != "star"),
+    r"star(?!s?\s+(?:war|trek)s?\b)",
+    *(
         "girlfriend",
         "boyfriend",
-        "fiancée?",
-        "narrator",
         "purchaser",
         "buyer",
         "maker",
         "manufacturer",
-        "birthplace",
-        "location",
-        "birth (?:city|town|place|country)",
-        "hometown",
-        "capital",
-        "capitol",
         "record label",
         "parent company",
-        r"(?:place|city|country|state|county) of (?:birth|death|origin|citizenship)",
-    )
+    ),
+    *("birthplace", "hometown", "capital", "capitol", "location", "birth (?:city|town|place|country)"),
+    r"(?:place|city|country|state|county) of (?:birth|death|origin|citizenship)",
 )
-_THING = "purchaser|buyer|maker|manufacturer|owner|producer|publisher|founder|creator"
-"""Roles a company may have as well as a person."""
+_ROLE = "|".join(sorted(_RELATIONS, key=len, reverse=True))
 _PLACE = (
     "city|town|village|county|country|state|province|region|territory|district|municipality|nation|continent|island|"
     "location|place|area|community|borough|kingdom|empire|capital|capitol"
@@ -106,6 +98,7 @@ _POSSESSIVE = re.compile(
     rf"(?P<name>(?:{_GAP}|(?-i:[^\W\d_a-z]|\d))[^?]{{0,100}}?)(?:['’]s?)\s+(?P<side>(?:(?-i:[a-z])[\w-]+\s+){{0,2}}?)(?P<role>{_ROLE})\b",
     re.IGNORECASE,
 )
+_NO_OWNER = re.compile(rf"\b(?:{_AUX}|that|who|which|where)\b|^(?:{_ROLE})\s+of\b", re.IGNORECASE)
 _POSSESSIVE_AFTER = re.compile(
     rf"(?:\b(?:{_AUX}|country|nationality|award|city|the|of|by|where|who|which|that|and|with|to|from|for|did|in|on|at)|^\w+(?:\s+\w+)?)\s+$",
     re.IGNORECASE,
@@ -187,7 +180,7 @@ def _possessives(text: str) -> Iterator[_Cut]:
     """Take "X's father" apart; of "X's father's wife" the father comes first."""
     for start in _starts(text):
         match = _POSSESSIVE.match(text, start)
-        if match is None or re.search(rf"\b(?:{_AUX}|that|who|which|where)\b", match["name"]):
+        if match is None or _NO_OWNER.search(match["name"]):
             continue
         role, after = f"{match['side']}{match['role']}", text[match.end() :]
         own = re.match(r"(?i:actor|actress|star|character)$", match["role"]) and re.match(
@@ -265,10 +258,8 @@ def _has_subject(rest: str, link: str) -> bool:
 
 
 def _wh(noun: str) -> str:
-    head = noun.split(" of ")[0].split()[-1].lower() if noun.split() else ""
-    if re.fullmatch(_THING, head) or head not in _PERSON:
-        return "what is the name of the" if head not in _PERSON or head in ("maker",) else "who is the"
-    return "who is the"
+    head = noun.split(" of ")[0].split()[-1:]
+    return "who is the" if head and head[0].lower() in _PERSON else "what is the name of the"
 
 
 def _asks_more(cut: _Cut) -> bool:
@@ -282,6 +273,10 @@ def _asks_more(cut: _Cut) -> bool:
     if re.search(r"the (?:name of the )?(?:place|city|country|state|birthplace|hometown)\b", cut.question):
         rest = re.sub(rf"^where\s+{_AUX}(?:\s+the)?$", "", rest, flags=re.IGNORECASE)
     after = re.sub(rf"^['’]s\b|{_GAP}", "", cut.after)
+    if not after.strip() and re.fullmatch(
+        rf"(?:(?:how|why)\s+{_AUX}|\w+\s+(?:do|does|did))(?:\s+the)?", rest, re.IGNORECASE
+    ):
+        return False
     return bool(re.search(r"[A-Za-z]{2,}", rest) or re.search(r"[A-Za-z]{3,}", after))
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from agent_graph import monitoring
-from agent_graph.events import Event, PlanReady, Replanned, RunStarted, Tell, teller
+from agent_graph.events import Event, PlanReady, Replanned, RunStarted, Tell, remark, teller
 from agent_graph.monitoring import names
 from agent_graph.planner.prompt import Surroundings
 from agent_graph.planner.write import PlanRequest, Written
@@ -37,16 +37,19 @@ def planner_node(
             evidence=run.evidence,
             surroundings=await _surroundings(knowledge, run.task),
         )
+        remarks: list[str] = []
         with monitoring.span(names.PLAN):
             async for part in write_plan(request):
                 if isinstance(part, Written):
                     written = part
                 else:
                     tell(part)
-        tell(PlanReady(plan=written.plan))
+                    remarks += filter(None, [remark(part)])
+        plan = written.plan.model_copy(update={"remarks": tuple(remarks)})
+        tell(PlanReady(plan=plan))
         usage = run.usage.plus("planner", written.usage) if written.usage.calls else run.usage
         return {
-            "plan": written.plan,
+            "plan": plan,
             "usage": usage,
             "replans": list(replans),
             "approval": None,

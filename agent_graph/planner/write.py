@@ -113,7 +113,9 @@ async def _ask(
             reader, text = PlanReader(parameters), ""
             if isinstance(piece, FellBack):
                 yield ModelFellBack(role="planner", failed=piece.failed, next=piece.next, reason=piece.reason)
-            yield PlanReset(reason=piece.reason)
+                yield PlanReset(reason=f"{piece.next} starts afresh")
+            else:
+                yield PlanReset(reason=piece.reason)
         elif isinstance(piece, Done):
             calls = getattr(piece.message, "tool_calls", None) or []
             for step in (*reader.close(), *reader.take(calls)):

@@ -6,7 +6,7 @@ from typing import Any
 from langchain_core.messages import AIMessage
 
 from agent_graph import monitoring
-from agent_graph.events import AnswerReady, AnswerReset, Event, teller
+from agent_graph.events import AnswerReady, AnswerReset, Event, remark, teller
 from agent_graph.evidence import Answer
 from agent_graph.monitoring import names
 from agent_graph.solver.write import Solved, SolveRequest
@@ -26,12 +26,16 @@ def solver_node(solve: Solve, *, can_replan: bool, clock: Callable[[], float]) -
         if declined:
             solved = Solved(answer=_declined(run))
         else:
+            remarks: list[str] = []
             with monitoring.span(names.SOLVE):
                 async for part in solve(_request(run)):
                     if isinstance(part, Solved):
                         solved = part
                     else:
                         tell(part)
+                        remarks += filter(None, [remark(part)])
+            answer = solved.answer.model_copy(update={"remarks": tuple(remarks)})
+            solved = solved.model_copy(update={"answer": answer})
         usage = run.usage.plus("solver", solved.usage) if solved.usage.calls else run.usage
         usage = usage.model_copy(update={"seconds": round(clock() - run.started, 3)})
         may_replan = can_replan and not declined and len(run.replans) < run.context.max_replans

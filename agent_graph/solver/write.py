@@ -80,7 +80,9 @@ async def _ask(chain: ModelChain, built: Prompt, request: SolveRequest) -> Async
             text, shown = "", 0
             if isinstance(piece, FellBack):
                 yield ModelFellBack(role="solver", failed=piece.failed, next=piece.next, reason=piece.reason)
-            yield AnswerReset(reason=piece.reason)
+                yield AnswerReset(reason=f"{piece.next} starts afresh")
+            else:
+                yield AnswerReset(reason=piece.reason)
         elif isinstance(piece, Done):
             monitoring.count_tokens("solver", piece.model, piece.usage)
             yield Solved(
