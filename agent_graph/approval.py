@@ -49,7 +49,13 @@ def approval_node(*, writing: Collection[str], read_plan: ReadPlan, clock: Calla
         run = decode(state)
         if not must_ask(run, writing):
             return {"approval": None}
-        _need_checkpointer(run.plan.using(writing))
+        if not _can_wait():
+            if not run.evidence:
+                raise UserError(_hint(run.plan.using(writing)))
+            reason = (
+                "it was written after evidence was seen, writes, and there is no checkpointer to wait with"
+            )
+            return {"approval": Approval(decision="reject", digest=run.plan.digest, reason=reason)}
         tell = teller(run.started, clock)
         tell(ApprovalAsked(writes=run.plan.using(writing)))
         plan = run.plan
@@ -109,10 +115,13 @@ def _unreadable() -> PlanProblem:
     )
 
 
-def _need_checkpointer(writes: Collection[StepId]) -> None:
-    if not get_config().get("configurable", {}).get("__pregel_checkpointer"):
-        named = ", ".join(f"#{one}" for one in writes) or "it"
-        raise UserError(
-            f"The plan waits for approval ({named} writes), and a run can only wait with a checkpointer. "
-            'Pass build_agent(checkpointer=...), or Context(approval="never") to run without asking.'
-        )
+def _can_wait() -> bool:
+    return bool(get_config().get("configurable", {}).get("__pregel_checkpointer"))
+
+
+def _hint(writes: Collection[StepId]) -> str:
+    named = ", ".join(f"#{one}" for one in writes) or "it"
+    return (
+        f"The plan waits for approval ({named} writes), and a run can only wait with a checkpointer. "
+        'Pass build_agent(checkpointer=...), or Context(approval="never") to run without asking.'
+    )

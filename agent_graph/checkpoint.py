@@ -66,6 +66,22 @@ class ThreadedSaver(BaseCheckpointSaver[Any]):
         """Return a checkpoint."""
         return self.inner.get_tuple(config)
 
+    def list(self, *args: Any, **kwargs: Any) -> Any:
+        """Yield checkpoints, newest first."""
+        return self.inner.list(*args, **kwargs)
+
+    def put(self, *args: Any, **kwargs: Any) -> RunnableConfig:
+        """Store a checkpoint."""
+        return self.inner.put(*args, **kwargs)
+
+    def put_writes(self, *args: Any, **kwargs: Any) -> None:
+        """Store a task's writes."""
+        self.inner.put_writes(*args, **kwargs)
+
+    def delete_thread(self, thread_id: str) -> None:
+        """Forget a thread."""
+        self.inner.delete_thread(thread_id)
+
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return a checkpoint."""
         return await asyncio.to_thread(self.inner.get_tuple, config)
@@ -80,7 +96,7 @@ class ThreadedSaver(BaseCheckpointSaver[Any]):
     ) -> AsyncIterator[CheckpointTuple]:
         """Yield checkpoints, newest first."""
         listed = await asyncio.to_thread(
-            lambda: list(self.inner.list(config, filter=filter, before=before, limit=limit))
+            lambda: [*self.inner.list(config, filter=filter, before=before, limit=limit)]
         )
         for one in listed:
             yield one

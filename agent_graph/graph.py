@@ -8,6 +8,7 @@ Back to the planner, within `max_replans`: a plan was rejected, a step failed, e
 """
 
 import time
+import uuid
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, NamedTuple, get_args
@@ -103,10 +104,11 @@ def _intake(clock: Callable[[], float]) -> Callable[..., Any]:
     async def intake(state: AgentState, runtime: Runtime[Context]) -> dict[str, Any]:
         """Start a turn: fresh plan and evidence, and the knobs kept for a resumed run."""
         task = task_of(state)
-        asked = any(isinstance(message, HumanMessage) for message in state.get("messages", [])[-1:])
+        question = _question(state, task)
         return {
             "task": task,
-            "messages": [] if asked else [HumanMessage(task)],
+            "messages": [question],  # one that is there already is replaced by itself
+            "asked": question.id,
             "context": runtime.context or Context(),
             "started": clock(),
             "plan": None,
@@ -122,12 +124,21 @@ def _intake(clock: Callable[[], float]) -> Callable[..., Any]:
     return intake
 
 
+def _question(state: AgentState, task: str) -> HumanMessage:
+    """Return the message that asks the task: the newest one, or one made of a bare task."""
+    last = next(iter(reversed(state.get("messages", []))), None)
+    if isinstance(last, HumanMessage) and str(last.text) == task:
+        return last
+    return HumanMessage(task, id=str(uuid.uuid4()))
+
+
 def _read_edited(catalog: Catalog, text: str, run: Run) -> tuple[Plan, tuple[PlanProblem, ...]]:
     """Read and check a plan that a person wrote, like any other."""
     parameters = {name: list(spec.properties) for name, spec in catalog.items()}
     plan, problems = read_plan(text, parameters, author="person")
-    known = [step_id for step_id in run.evidence if step_id not in run.plan.by_id]
-    return plan, (*problems, *check(plan, catalog, max_steps=run.context.max_steps, known=known))
+    earlier = [replan.plan for replan in run.replans]
+    limit = run.context.max_steps
+    return plan, (*problems, *check(plan, catalog, max_steps=limit, evidence=run.evidence, earlier=earlier))
 
 
 def _after_planner(state: AgentState) -> AfterPlanner:

@@ -80,6 +80,8 @@ class AgentState(InputState, OutputState, total=False):
     started: float
     """Seconds since the epoch when the run began."""
     approval: Approval | None
+    asked: str
+    """Id of the message that was this turn's question: it is not asked again."""
     missing: str
     """What the solver said was missing, while a replan is still to come."""
 
@@ -126,13 +128,15 @@ def decode(state: AgentState) -> Run:
     return Run.model_validate({**fields, "history": _history(state.get("messages", []))})
 
 
-def task_of(state: InputState) -> str:
-    """Return the question of this turn: the last message when a person wrote it, else `task`.
+def task_of(state: AgentState) -> str:
+    """Return the question of this turn: the last message when a person has just written it, else `task`.
+
+    A turn that never ended leaves its question as the last message; that one does not count again.
 
     Raises UserError when there is neither.
     """
     messages = _messages(state.get("messages", []))
-    if messages and isinstance(messages[-1], HumanMessage):
+    if messages and isinstance(messages[-1], HumanMessage) and messages[-1].id != (state.get("asked") or ""):
         task = str(messages[-1].text)
     else:
         task = str(state.get("task") or "")

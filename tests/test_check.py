@@ -3,9 +3,9 @@
 import pytest
 from langchain_core.tools import BaseTool, tool
 
+from agent_graph.evidence import Evidence
 from agent_graph.plan import PlanProblem
 from agent_graph.planner import check, read_plan
-from agent_graph.references import StepId
 from tools.catalog import Catalog
 
 
@@ -31,7 +31,25 @@ MCP_LIKE: BaseTool = tool(
     },
 )(lambda **given: given)
 
-CATALOG = Catalog([look, total, MCP_LIKE], {"look": "reads", "total": "reads", "ship": "writes"})
+
+@tool
+def count(name: str) -> int:
+    """Count letters."""
+    return len(name)
+
+
+@tool
+def people(name: str) -> list[dict[str, int]]:
+    """List people."""
+    return [{"age": len(name)}]
+
+
+count.metadata = {"effects": "reads", "returns": "number"}
+people.metadata = {"effects": "reads", "returns": "list"}
+
+CATALOG = Catalog(
+    [look, total, MCP_LIKE, count, people], {"look": "reads", "total": "reads", "ship": "writes"}
+)
 
 
 def problems(text: str, **options: object) -> tuple[PlanProblem, ...]:
@@ -46,7 +64,7 @@ def problems(text: str, **options: object) -> tuple[PlanProblem, ...]:
         ('#E1 = look(name="a")', [], ""),
         ("Plan: nothing to do.", [], ""),
         ('#E1 = loook(name="a")', ["unknown_tool"], "There is no tool 'loook'. Did you mean 'look'?"),
-        ('#E1 = fly(name="a")', ["unknown_tool"], "The tools are: look, total, ship."),
+        ('#E1 = fly(name="a")', ["unknown_tool"], "The tools are: look, total, ship, count, people."),
         ("#E1 = look()", ["bad_argument"], "name"),
         ('#E1 = look(name="a", depht=2)', ["bad_argument"], "depht"),
         ('#E1 = look(name="a", depth="deep")', ["bad_argument"], "depth"),
@@ -110,10 +128,39 @@ def test_a_plan_may_not_be_longer_than_the_run_allows() -> None:
 
 def test_evidence_of_an_earlier_round_may_be_referred_to_but_not_run_again() -> None:
     """A replan goes on numbering where the last plan stopped."""
-    known = [StepId("E1"), StepId("E2")]
-    assert problems('#E3 = look(name="#E1")', known=known) == ()
-    (found,) = problems('#E2 = look(name="a")', known=known)
-    assert (found.kind, found.hint) == ("duplicate_id", "Refer to it, and number new steps from #E3.")
+    earlier, _ = read_plan('#E1 = look(name="a")\n#E2 = look(name="b")\n#E3 = look(name="#E2")', {})
+    status = {"E1": "ok", "E2": "failed", "E3": "skipped"}
+    evidence = {
+        step.id: Evidence(step=step.id, tool="look", status=status[step.id])  # type: ignore[arg-type]
+        for step in earlier.steps
+    }
+    past = {"evidence": evidence, "earlier": [earlier]}
+    assert problems('#E4 = look(name="#E1")', **past) == ()
+    for text, kind, hint in (
+        ('#E2 = look(name="c")', "duplicate_id", "Refer to it, and number new steps from #E4."),
+        ('#E4 = look(name="#E2")', "dangling_reference", "Steps that exist before it: #E1."),
+        ('#E4 = look(name="b")', "duplicate_step", "Refer to #E2 instead."),
+    ):
+        (found,) = problems(text, **past)
+        assert (found.kind, found.hint) == (kind, hint)
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ('#E1 = count(name="a")\n#E2 = total(numbers="#E1")', ["bad_argument"]),
+        ('#E1 = count(name="a")\n#E2 = look(name="#E1")', []),  # a number is rendered as text
+        ('#E1 = count(name="a")\n#E2 = look(name="a", depth="#E1")', []),
+        ('#E1 = count(name="a")\n#E2 = look(name="#E1.digits")', ["bad_argument"]),
+        ('#E1 = people(name="a")\n#E2 = look(name="a", depth="#E1")', ["bad_argument"]),
+        ('#E1 = people(name="a")\n#E2 = total(numbers="#E1")', []),
+        ('#E1 = people(name="a")\n#E2 = look(name="a", depth="#E1[0].age")', []),
+        ('#E1 = look(name="a")\n#E2 = total(numbers="#E1")', []),  # says nothing about what it returns
+    ],
+)
+def test_a_reference_has_the_type_its_tool_declares(text: str, kinds: list[str]) -> None:
+    """What a tool says that it returns is checked against what the argument takes, before anything runs."""
+    assert [problem.kind for problem in problems(text)] == kinds
 
 
 def test_what_hangs_off_a_cycle_is_not_called_a_cycle() -> None:

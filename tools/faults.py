@@ -1,5 +1,6 @@
 """Which failures may pass by themselves, how long to wait, and how to say them in one line."""
 
+import math
 import re
 from collections.abc import Callable
 
@@ -34,9 +35,10 @@ def retry_after(error: BaseException) -> float | None:
     """Return the seconds a server asked to wait, from its Retry-After header; None without one."""
     headers = getattr(getattr(error, "response", None), "headers", None)
     try:
-        return max(float(headers["retry-after"]), 0.0) if headers else None
+        asked = float(headers["retry-after"]) if headers else math.nan
     except (KeyError, ValueError):
         return None  # no header, or a date: the ordinary backoff serves
+    return max(asked, 0.0) if math.isfinite(asked) else None
 
 
 def one_line(error: BaseException, *, limit: int = 300) -> str:

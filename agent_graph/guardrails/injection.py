@@ -14,9 +14,11 @@ _INVISIBLE = re.compile(
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,2000}(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _REFERENCE = re.compile(r"#(E\d)", re.IGNORECASE)
-_ONE = r"#?E\d{1,4}(?:\s*[.:]\s*\d{1,3})?"
+_GAP = r"[ \t]{0,3}"
+_ONE = rf"#?E\d{{1,4}}(?:{_GAP}[.:]{_GAP}\d{{1,3}})?"
 CITATION = re.compile(
-    rf"[\[(【]\s*(?:evidence|source|see|step)?s?:?\s*({_ONE}(?:\s*(?:[,;&]|and|-|–|to)\s*{_ONE}){{0,40}})\s*[\])】]",
+    rf"[\[(【]{_GAP}(?:(?:evidence|source|see|step)s?:?{_GAP})?"
+    rf"({_ONE}(?:{_GAP}(?:[,;&]|and|-|–|to){_GAP}{_ONE}){{0,40}}){_GAP}[\])】]",
     re.IGNORECASE,
 )
 """A citation or group of citations in the ways models write them; group 1 holds the ids."""

@@ -2,33 +2,48 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 from agent_graph import references
+from agent_graph.evidence import Evidence
 from agent_graph.plan import Plan, PlanProblem, Step
 from agent_graph.references import StepId
-from tools.catalog import Catalog, validate
+from tools.arguments import types_of
+from tools.catalog import Catalog, ToolSpec, validate
 
 MAX_TEXT = 20_000
 """Longest text argument a plan may carry."""
+MAX_NAMES = 20
+"""Most tools that a problem's hint lists."""
 MAX_DEPTH = 8
 """Deepest nesting of lists and objects in an argument."""
 
 
 def check(
-    plan: Plan, catalog: Catalog, *, max_steps: int = 16, known: Collection[StepId] = ()
+    plan: Plan,
+    catalog: Catalog,
+    *,
+    max_steps: int = 16,
+    evidence: Mapping[StepId, Evidence] | None = None,
+    earlier: Sequence[Plan] = (),
 ) -> tuple[PlanProblem, ...]:
     """Return every problem of the plan, in plan order; an empty tuple means that it may run.
 
-    `known` are steps of an earlier round whose evidence may be referred to.
+    `evidence` and `earlier` are what this turn's earlier plans found and were: ok evidence may be referred
+    to, ids stay taken, and no call is made again.
     """
-    return (
+    found = evidence or {}
+    known = [step_id for step_id, one in found.items() if one.ok]
+    problems = (
         *_size(plan, max_steps),
-        *_ids(plan, known),
-        *_repeats(plan, catalog),
+        *_ids(plan, found),
+        *_repeats(plan, catalog, _ran(earlier, found)),
         *_references(plan, known),
         *_calls(plan, catalog),
     )
+    place: dict[StepId | None, int] = {step.id: at for at, step in reversed(list(enumerate(plan.steps)))}
+    return tuple(sorted(problems, key=lambda problem: place.get(problem.step, -1)))
 
 
 def _size(plan: Plan, max_steps: int) -> Iterator[PlanProblem]:
@@ -58,14 +73,19 @@ def _ids(plan: Plan, known: Collection[StepId]) -> Iterator[PlanProblem]:
             )
 
 
-def _repeats(plan: Plan, catalog: Catalog) -> Iterator[PlanProblem]:
+def _ran(earlier: Sequence[Plan], found: Mapping[StepId, Evidence]) -> list[Step]:
+    steps = [step for plan in earlier for step in plan.steps]
+    return [step for step in steps if step.id in found and found[step.id].status != "skipped"]
+
+
+def _repeats(plan: Plan, catalog: Catalog, ran: Sequence[Step]) -> Iterator[PlanProblem]:
     """Report calls that are made twice; a second write may be meant, a second read cannot tell more."""
-    first: dict[str, StepId] = {}
+    first = {_call(step): step.id for step in reversed(ran)}
     for step in plan.steps:
         spec = catalog.get(step.tool)
         if spec is not None and spec.effects == "writes":
             continue
-        call = json.dumps([step.tool, step.args], sort_keys=True, default=str)
+        call = _call(step)
         if call in first:
             yield PlanProblem(
                 kind="duplicate_step",
@@ -74,6 +94,10 @@ def _repeats(plan: Plan, catalog: Catalog) -> Iterator[PlanProblem]:
                 hint=f"Refer to #{first[call]} instead.",
             )
         first.setdefault(call, step.id)
+
+
+def _call(step: Step) -> str:
+    return json.dumps([step.tool, step.args], sort_keys=True, default=str)
 
 
 def _references(plan: Plan, known: Collection[StepId]) -> Iterator[PlanProblem]:
@@ -131,6 +155,7 @@ def _calls(plan: Plan, catalog: Catalog) -> Iterator[PlanProblem]:
                 hint=_nearest(step.tool, catalog),
             )
             continue
+        yield from _types(step, spec, plan, catalog)
         later = [name for name, value in step.args.items() if any(references.find(value))]
         for fault in validate(spec, step.args, skip=later):
             yield PlanProblem(kind="bad_argument", step=step.id, message=fault.message, hint=fault.hint)
@@ -142,6 +167,51 @@ def _calls(plan: Plan, catalog: Catalog) -> Iterator[PlanProblem]:
                     message=f"The argument {name!r} is too large.",
                     hint=f"At most {MAX_TEXT:,} characters and {MAX_DEPTH} levels of nesting are allowed.",
                 )
+
+
+def _types(step: Step, spec: ToolSpec, plan: Plan, catalog: Catalog) -> Iterator[PlanProblem]:
+    """Report arguments that are one reference to a value of a type the tool cannot take."""
+    for name, value in step.args.items():
+        reference = references.exact(value)
+        source = plan.by_id.get(reference.step) if reference else None
+        giver = catalog.get(source.tool) if source else None
+        if reference is None or giver is None or giver.returns is None or name not in spec.properties:
+            continue
+        given = _given(giver.returns)
+        wanted = types_of(spec.properties[name], spec.schema)
+        if reference.path:
+            fits = bool(given & {"object", "array", "string"}) or not given
+            wrong = f"{reference.text} takes a part of what #{reference.step} returns, which has none"
+        else:
+            fits = not given or not wanted or bool(given & wanted) or "string" in wanted | given
+            fits = fits or bool(given & _NUMBERS and wanted & _NUMBERS)
+            wrong = f"The argument {name!r} takes {_or(wanted)}, and #{reference.step} returns {_or(given)}"
+        if not fits:
+            yield PlanProblem(
+                kind="bad_argument",
+                step=step.id,
+                message=f"{wrong}.",
+                hint="Refer to a step that returns the right type.",
+            )
+
+
+_NUMBERS = frozenset({"integer", "number"})
+_WORDS: dict[str, frozenset[str]] = {
+    "text": frozenset({"string"}),
+    "date": frozenset({"string"}),
+    "number": frozenset({"number", "integer"}),
+    "bool": frozenset({"boolean"}),
+    "list": frozenset({"array"}),
+    "object": frozenset({"object"}),
+}
+
+
+def _given(returns: str | Mapping[str, Any]) -> frozenset[str]:
+    return _WORDS[returns] if isinstance(returns, str) else types_of(returns, returns)
+
+
+def _or(types: Collection[str]) -> str:
+    return " or ".join(sorted(types))
 
 
 def _on_cycles(plan: Plan) -> set[StepId]:
@@ -175,7 +245,9 @@ def _nearest(name: str, catalog: Catalog) -> str:
     near = catalog.nearest(name)
     if near:
         return f"Did you mean {near!r}?"
-    return f"The tools are: {', '.join(catalog)}." if len(catalog) else "There are no tools."
+    names = list(catalog)[:MAX_NAMES]
+    rest = f" and {len(catalog) - len(names)} more" if len(catalog) > len(names) else ""
+    return f"The tools are: {', '.join(names)}{rest}." if names else "There are no tools."
 
 
 def _last(known: Collection[StepId]) -> int:

@@ -21,17 +21,21 @@ from agent_graph.plan import Plan, PlanProblem, Step
 from agent_graph.planner.arguments import end_of_bracket, read_arguments, read_free_text
 from agent_graph.planner.objects import Remark, Unread, Written, canonical, load, read_object, step_id
 from agent_graph.references import StepId
+from tools.errors import NotPlain
+from tools.plain import jsonable
 
 MAX_CHARACTERS = 1_000_000
 """Longest text read; a plan is a few thousand characters."""
 MAX_CALL = 40_000
 """Longest single call or JSON object read."""
+LOOK_BACK = 400
+"""Longest beginning of a step, of its line's start up to its bracket."""
 MAX_STEPS = 5_000
 MAX_PROBLEMS = 50
 """Reading stops at either: what goes on like that is no plan."""
 
 _TAG = r"(?:think|thinking|thought|reasoning|scratchpad)"
-_LEAD = r"[ \t>*_`\-•]*"
+_LEAD = r"[ \t>*_`\-•]{0,20}"
 _NEXT = re.compile(rf"^{_LEAD}(?:\d{{1,4}}[.)][ \t]*)?{_LEAD}\#E[1-9]\d{{0,3}}[*_`]*[ \t]*(?:=|:=|←)", re.M)
 _LANDMARK = re.compile(
     rf"""
@@ -50,6 +54,7 @@ _LANDMARK = re.compile(
     """,
     re.VERBOSE | re.MULTILINE | re.IGNORECASE,
 )
+_OPEN_JSON = re.compile(r"[ \t]*[\[{]\s*(?:\{\s*)?[\"'“]?\w{0,12}\Z")
 _LINE_END = re.compile(r"\n|#E\d+[ \t]*=")
 _THOUGHT = re.compile(rf"</{_TAG}>", re.IGNORECASE)
 _AFTER = re.compile(
@@ -105,6 +110,8 @@ class PlanReader:
         """Take the next piece of text; return the steps it completed."""
         if len(self._text) + len(text) > MAX_CHARACTERS:
             text = text[: MAX_CHARACTERS - len(self._text)]
+            if any(problem.kind == "too_large" for problem in self._problems):
+                return []
             self._problem("too_large", None, f"The plan is longer than {MAX_CHARACTERS:,} characters.")
         self._text += text.replace("\r", "")
         # Inside a long argument nothing can end before one of these is written: do not scan it again.
@@ -163,6 +170,7 @@ class PlanReader:
         """Read the next thing of interest; False when more text is needed."""
         match = _LANDMARK.search(self._text, self._at)
         if match is None:
+            self._at = max(self._at, self._settled())
             return False
         if match["thinking"]:
             return self._thinking(match)
@@ -177,6 +185,13 @@ class PlanReader:
         if match["broken"]:
             return self._no_call(match)
         return self._call(match)
+
+    def _settled(self) -> int:
+        """Return where the text begins in which something may still come to be: before it nothing will."""
+        line = self._text.rfind("\n") + 1
+        at = line if len(self._text) - line <= LOOK_BACK else len(self._text) - LOOK_BACK
+        open_json = _OPEN_JSON.search(self._text, max(at - LOOK_BACK, 0))
+        return min(at, open_json.start()) if open_json else at
 
     def _thinking(self, match: re.Match[str]) -> bool:
         closed = None if self._thinks_on else _THOUGHT.search(self._text, match.end())
@@ -315,6 +330,12 @@ class PlanReader:
         self._add(step, self._at)
 
     def _add(self, step: Step, tail: int) -> None:
+        try:
+            plain = {name: jsonable(value) for name, value in step.args.items()}
+        except NotPlain as error:
+            self._problem("bad_argument", step.id, f"An argument {error}.")
+            plain = {}
+        step = step.model_copy(update={"args": plain})
         self._found.append(_Found(step, tail, self._lead))
         self._lead = ""
 

@@ -11,6 +11,7 @@ from agent_graph.planner.prompt import Surroundings
 from agent_graph.planner.write import PlanRequest, Written
 from agent_graph.state import AgentState, Node, Replan, Run, decode
 from retrieval.knowledge import Knowledge
+from tools.faults import one_line
 
 SNIPPETS = 3
 """Passages the planner sees for a question."""
@@ -29,15 +30,15 @@ def planner_node(
         tell = teller(run.started, clock)
         replans = _replans(run, "plan" in state and state["plan"] is not None)
         _announce(run, replans, mode, tell)
+        remarks: list[str] = []
         request = PlanRequest(
             task=run.task,
             context=run.context,
             history=run.history,
             replans=replans,
             evidence=run.evidence,
-            surroundings=await _surroundings(knowledge, run.task),
+            surroundings=await _surroundings(knowledge, run, remarks),
         )
-        remarks: list[str] = []
         with monitoring.span(names.PLAN):
             async for part in write_plan(request):
                 if isinstance(part, Written):
@@ -82,9 +83,15 @@ def _announce(run: Run, replans: tuple[Replan, ...], mode: str, tell: Tell) -> N
         tell(RunStarted(task=run.task, mode=mode))
 
 
-async def _surroundings(knowledge: Knowledge | None, task: str) -> Surroundings:
+async def _surroundings(knowledge: Knowledge | None, run: Run, remarks: list[str]) -> Surroundings:
+    """Ask the documents what they hold; a plan can be written without, so that their loss is only a remark."""
     if knowledge is None:
         return Surroundings()
-    card = await asyncio.to_thread(knowledge.card)
-    hits = await knowledge.asearch(task, k=SNIPPETS)
+    try:
+        async with asyncio.timeout(run.context.step_timeout_s):
+            card = await asyncio.to_thread(knowledge.card)
+            hits = await knowledge.asearch(run.task, k=SNIPPETS)
+    except Exception as error:
+        remarks.append(f"the planner did not see the documents: {one_line(error)}")
+        return Surroundings()
     return Surroundings(card=str(card), hits=tuple(hits))

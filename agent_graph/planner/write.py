@@ -1,5 +1,6 @@
 """Writing a plan: ask the chain, read its stream, check, repair once, fall back."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
@@ -62,7 +63,7 @@ async def write(
     Problems go back to the writer once; then the rest of the chain is asked; then extractive mode plans.
     """
     spent = RoleUsage()
-    base = _messages(request, catalog)
+    base = await asyncio.to_thread(_messages, request, catalog)
     messages: tuple[BaseMessage, ...] = base
     repaired = False
     while chain is not None:
@@ -123,8 +124,13 @@ async def _ask(
             monitoring.count_tokens("planner", piece.model, piece.usage)
             yield piece.usage
             plan = reader.plan(author=piece.model, tainted=bool(request.replans))
-            known = [one.step for one in request.evidence.values()]
-            problems = check(plan, catalog, max_steps=request.context.max_steps, known=known)
+            problems = check(
+                plan,
+                catalog,
+                max_steps=request.context.max_steps,
+                evidence=request.evidence,
+                earlier=[replan.plan for replan in request.replans],
+            )
             yield _Reply(plan, (*reader.problems, *problems), text, piece.model)
 
 

@@ -166,8 +166,14 @@ class RemotePlanner(_Remote):
                 yield self._checked(part, request) if isinstance(part, Written) else part
 
     def _checked(self, written: Written, request: PlanRequest) -> Written:
-        plan, known = written.plan, [one.step for one in request.evidence.values()]
-        problems = check(plan, self.catalog, max_steps=request.context.max_steps, known=known)
+        plan = written.plan
+        problems = check(
+            plan,
+            self.catalog,
+            max_steps=request.context.max_steps,
+            evidence=request.evidence,
+            earlier=[replan.plan for replan in request.replans],
+        )
         if problems:
             raise ServiceUnavailable(
                 f"The planner service wrote a plan that cannot run here, give both sides the same tools: "

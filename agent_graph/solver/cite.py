@@ -31,10 +31,10 @@ def check(
     A citation is forged when its step does not exist, has no value, or has no such source.
     """
     forged: list[str] = []
-    clean = guardrails.CITATION.sub(
-        lambda match: _canonical(match[1], evidence, forged), guardrails.printable(text)
-    )
+    clean = _checked(guardrails.printable(text), evidence, forged)
     clean = _SPACE_BEFORE.sub("", re.sub(r"[ \t]{2,}", " ", clean)).strip()
+    if not clean:
+        clean, insufficient = "No answer was given.", insufficient or "an answer"
     citations: list[Citation] = []
     unsupported: list[str] = []
     for claim in _claims(clean):
@@ -52,6 +52,22 @@ def check(
         insufficient=insufficient,
         author=author,
     )
+
+
+def _checked(text: str, evidence: Mapping[StepId, Evidence], forged: list[str]) -> str:
+    """Return the text in which every marker stands for evidence that exists.
+
+    A space takes a forged marker's place, so that removing one never puts another together.
+    """
+
+    def verified(match: re.Match[str]) -> str:
+        if _exists(_mark(match[1]), evidence):
+            return match[0]
+        forged.append(match[1])
+        return " "
+
+    canonical = guardrails.CITATION.sub(lambda match: _canonical(match[1], evidence, forged) or " ", text)
+    return _MARKER.sub(verified, canonical)
 
 
 def _canonical(group: str, evidence: Mapping[StepId, Evidence], forged: list[str]) -> str:

@@ -23,7 +23,7 @@ def solver_node(solve: Solve, *, can_replan: bool, clock: Callable[[], float]) -
         run = decode(state)
         tell = teller(run.started, clock)
         declined = run.approval is not None and run.approval.decision == "reject"
-        if declined:
+        if declined and not run.evidence:
             solved = Solved(answer=_declined(run))
         else:
             remarks: list[str] = []
@@ -34,7 +34,8 @@ def solver_node(solve: Solve, *, can_replan: bool, clock: Callable[[], float]) -
                     else:
                         tell(part)
                         remarks += filter(None, [remark(part)])
-            answer = solved.answer.model_copy(update={"remarks": tuple(remarks)})
+            text = f"{solved.answer.text} {_not_approved(run)}" if declined else solved.answer.text
+            answer = solved.answer.model_copy(update={"text": text, "remarks": tuple(remarks)})
             solved = solved.model_copy(update={"answer": answer})
         usage = run.usage.plus("solver", solved.usage) if solved.usage.calls else run.usage
         usage = usage.model_copy(update={"seconds": round(clock() - run.started, 3)})
@@ -61,10 +62,15 @@ def _request(run: Run) -> SolveRequest:
 
 
 def _declined(run: Run) -> Answer:
-    reason = f" Reason: {run.approval.reason}" if run.approval and run.approval.reason else ""
-    return Answer(
-        text=f"The plan was not approved, so nothing was run.{reason}", insufficient="approval of the plan"
-    )
+    text = f"Nothing was run. {_not_approved(run)}"
+    return Answer(text=text, insufficient="approval of the plan")
+
+
+def _not_approved(run: Run) -> str:
+    """Say it of the plan that was refused; what an earlier plan of this turn did stays said and cited."""
+    which = "further plan" if run.replans else "plan"
+    reason = f": {run.approval.reason}" if run.approval and run.approval.reason else ""
+    return f"The {which} was not approved{reason}."
 
 
 def _findings(solved: Solved) -> list[Finding]:

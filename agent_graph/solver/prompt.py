@@ -119,7 +119,8 @@ def _fit(pieces: Sequence[_Piece], budget: int) -> tuple[dict[StepId, list[_Piec
 def _block(step_id: StepId, one: Evidence, kept: Mapping[StepId, list[_Piece]], word: str) -> str:
     if not one.ok:
         reason = guardrails.neutralise(one.error).text
-        return f"{step_id} {one.status}, it has no value: {reason}"
+        said = f"<evidence {step_id} {word}>\n{reason}\n</evidence {step_id} {word}>"
+        return f"{step_id} {one.status}, it has no value. What was said about it:\n{said}"
     pieces = sorted(kept.get(step_id, ()), key=lambda piece: piece.order)
     if not pieces:
         return f"{step_id}: its sources did not fit."

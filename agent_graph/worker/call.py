@@ -4,8 +4,10 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
+from langgraph.errors import GraphBubbleUp
 from tenacity import (
     AsyncRetrying,
     retry_if_exception,
@@ -21,9 +23,10 @@ from agent_graph.evidence import Evidence, FailureKind, Source
 from agent_graph.plan import Step
 from agent_graph.references import ReferenceMissing, StepId
 from tools.catalog import Catalog, ToolSpec, coerce, validate
-from tools.errors import BadArguments
+from tools.errors import BadArguments, NotPlain
 from tools.faults import as_asked, failure_of, is_transient, one_line
 from tools.observation import Observation, call
+from tools.plain import as_text, jsonable
 
 SUMMARY_CHARACTERS = 200
 """How much of a value an event shows."""
@@ -94,7 +97,7 @@ class StepCaller(NamedTuple):
             before_sleep=lambda state: tell(
                 StepRetried(step=step.id, attempt=state.attempt_number + 1, error=failure_of(state))
             ),
-            sleep=asyncio.sleep,
+            sleep=partial(self._sleep, deadline=deadline),
             reraise=True,
         )
         try:
@@ -102,6 +105,8 @@ class StepCaller(NamedTuple):
                 with attempt:
                     attempts += 1
                     observation = await self._once(spec, args, context, deadline)
+        except GraphBubbleUp:
+            raise  # a tool that asks a person; LangGraph resumes it
         except Exception as error:
             kind: FailureKind = "transient" if is_transient(error) else "tool_error"
             if isinstance(error, _Late):
@@ -112,13 +117,21 @@ class StepCaller(NamedTuple):
         return Evidence(
             step=step.id,
             tool=spec.name,
-            args=args,
+            args=_plain(args),
             status="ok",
             value=observation.value,
             sources=tuple(Source(**record) for record in observation.sources),
             attempts=attempts,
-            fingerprint=fingerprint(step, args),
+            fingerprint=fingerprint(step, _plain(args)),
         )
+
+    async def _sleep(self, seconds: float, *, deadline: float) -> None:
+        left = deadline - self.clock()
+        if seconds >= left:
+            raise _Late(
+                f"asked to wait {seconds:g} s, longer than the {max(left, 0):g} s that the run has left"
+            )
+        await asyncio.sleep(seconds)
 
     async def _once(
         self, spec: ToolSpec, args: dict[str, Any], context: Context, deadline: float
@@ -159,13 +172,21 @@ def failed(
     return Evidence(
         step=step.id,
         tool=tool or step.tool,
-        args=args if args is not None else step.args,
+        args=_plain(args) if args is not None else step.args,
         status="failed",
         error=error,
         failure=kind,
         attempts=attempts,
-        fingerprint=fingerprint(step, args or {}),
+        fingerprint=fingerprint(step, _plain(args or {})),
     )
+
+
+def _plain(args: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments as a checkpoint can hold them: a 30-digit number as its digits."""
+    try:
+        return {name: value if isinstance(value, str) else jsonable(value) for name, value in args.items()}
+    except NotPlain:
+        return {name: as_text(value) for name, value in args.items()}
 
 
 def skipped(step: Step, reason: str, kind: FailureKind = "dependency") -> Evidence:

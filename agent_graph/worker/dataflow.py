@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar, cast
 from langgraph.func import task
 
 from agent_graph.context import Context
+from agent_graph.errors import Bug
 from agent_graph.events import Tell
 from agent_graph.evidence import Evidence
 from agent_graph.plan import Plan, Step
@@ -74,6 +75,8 @@ class Dataflow(NamedTuple):
         try:
             while pending:
                 self._open(gates, running)
+                if not running and not any(gates[futures[one]].done() for one in pending):
+                    raise Bug(f"no step of {', '.join(sorted(futures[one] for one in pending))} can start")
                 done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                 for future in done:
                     running.discard(futures[future])
