@@ -223,8 +223,7 @@ outputs, of whose texts {total["remarks_lost"]} are not in the plan's strategy o
 
 Tools named fewer than {second.SEEN_OFTEN} times in the file count as unknown. Unknown tools, cycles and repetitions
 are counted in steps (a step on a cycle of two or more), references in pairs of a step and its target. References
-are `<node-k>` in argument values; those in argument names, and other spellings such as `<node_k>`, stay text on
-both sides.
+are `<node-k>` (also `<node_k>`, `<Node-k>`) in argument values; those in argument names stay text on both sides.
 
 ## Texts that were never plans
 

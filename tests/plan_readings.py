@@ -17,7 +17,7 @@ FAULTS = (
 )
 SEEN_OFTEN = 5
 """Times a tool must be named in the file to be taken for one that exists: models invent the others."""
-_NODE = re.compile(r"<node-(\d+)>")
+_NODE = re.compile(r"(?i:<node[-_ ]?(\d+)>)")
 _NAME = re.compile(r"[A-Za-z_][\w-]*")
 
 

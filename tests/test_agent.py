@@ -1,17 +1,22 @@
 """The agent through its public door: plan, work, solve."""
 
 import asyncio
+import os
+import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.types import Command
+from langgraph.types import Command, interrupt
 
 from agent_graph import Agent, Context, build_agent
-from agent_graph.errors import UserError
+from agent_graph.errors import ThreadBusy, UserError
 from agent_graph.testing import Drop, FakeClock, FlakyTool, ScriptedModel, slow_tool
+from retrieval import open_knowledge
 
 Scripted = Callable[..., tuple[Agent, ScriptedModel]]
 THREAD: Any = {"configurable": {"thread_id": "1"}}
@@ -351,6 +356,125 @@ async def test_a_hanging_tool_is_given_up(events_of: Any) -> None:
     result = await agent.ainvoke({"task": "go"}, context=context)
     assert result["evidence"]["E1"].failure == "timeout"
     assert result["evidence"]["E2"].ok
+
+
+async def test_a_paused_turn_does_not_swallow_the_next_question(scripted: Scripted) -> None:
+    """A new bare task on a thread that waits for approval is the new question, not the old one again."""
+    agent, _ = scripted('#E1 = send(to="Ann", text="x")', "Plan: none.", "New.", checkpointer=InMemorySaver())
+    await agent.ainvoke({"task": "old"}, THREAD)
+    result = await agent.ainvoke({"task": "new"}, THREAD)
+    assert (result["task"], result["answer"].text) == ("new", "New.")
+
+
+async def test_numbers_too_long_for_a_checkpoint_are_kept_as_their_digits(scripted: Scripted) -> None:
+    """A 30-digit number in a plan, a value or a filled argument does not end a run that is kept."""
+    plan = '#E1 = join(text=123456789012345678901234567890)\n#E2 = look(name="#E1")'
+    agent, _ = scripted(plan, "Done [E2].", checkpointer=InMemorySaver())
+    result = await agent.ainvoke({"task": "go"}, THREAD)
+    assert result["evidence"]["E2"].args == {"name": "1" + "23456789012345678901234567890"}
+
+
+async def test_two_runs_on_one_thread_do_not_overwrite_each_other(scripted: Scripted) -> None:
+    """The second is refused while the first goes on; afterwards the thread is free."""
+    agent, _ = scripted("Plan: none.", "One.", "Plan: none.", "Two.", checkpointer=InMemorySaver())
+    first = agent.astream({"task": "one"}, THREAD, stream_mode="custom")
+    await anext(first)
+    with pytest.raises(ThreadBusy, match="'1'"):
+        await agent.ainvoke({"task": "two"}, THREAD)
+    _ = [part async for part in first]
+    assert (await agent.ainvoke({"task": "two"}, THREAD))["answer"].text == "Two."
+
+
+async def test_a_replan_that_writes_without_a_checkpointer_keeps_what_was_done(
+    scripted: Scripted, log: list[str]
+) -> None:
+    """A plan written after evidence was seen always asks; where nobody can be asked it is not run."""
+    agent, _ = scripted(
+        '#E1 = send(to="Ann", text="x")\n#E2 = broken()', '#E3 = send(to="Bo", text="y")', "Ann has it [E1]."
+    )
+    result = await agent.ainvoke({"task": "go"}, context=Context(approval="never", max_replans=1))
+    assert log == ["send Ann: x", "broken"]
+    assert result["answer"].text.startswith(
+        "Ann has it [E1]. The further plan was not approved: it was written"
+    )
+
+
+async def test_a_rejected_replan_does_not_deny_what_was_run(scripted: Scripted, log: list[str]) -> None:
+    """The answer rests on the first plan's evidence, and says that the further one was refused."""
+    agent, _ = scripted(
+        '#E1 = send(to="Ann", text="x")\n#E2 = broken()',
+        '#E3 = send(to="Bo", text="y")',
+        "Ann has it [E1].",
+        checkpointer=InMemorySaver(),
+    )
+    await agent.ainvoke({"task": "go"}, THREAD)
+    await agent.ainvoke(Command(resume="approve"), THREAD)
+    result = await agent.ainvoke(Command(resume="reject"), THREAD)
+    assert result["answer"].text == "Ann has it [E1]. The further plan was not approved."
+    assert log == ["send Ann: x", "broken"]
+
+
+async def test_a_server_cannot_hold_a_run_with_retry_after(events_of: Any) -> None:
+    """A wait that is longer than the run has left ends the step, however long was asked for."""
+    busy = httpx.Response(429, headers={"retry-after": "86400"}, request=httpx.Request("GET", "http://x"))
+    error = httpx.HTTPStatusError("busy", request=busy.request, response=busy)
+    tool = FlakyTool("look", failures=5, error=error, metadata={"effects": "reads"})
+    agent = build_agent(models=ScriptedModel(["#E1 = look()", "Nothing."]), tools=[tool])
+    result = await agent.ainvoke({"task": "go"}, context=Context(max_replans=0, run_timeout_s=5))
+    assert "asked to wait 86400 s" in result["evidence"]["E1"].error
+
+
+async def test_a_tool_may_ask_a_person(scripted: Scripted) -> None:
+    """An interrupt inside a tool pauses the run; it is not a failure of the step."""
+
+    def ask(text: str) -> str:
+        """Ask a person."""
+        return f"{text}: {interrupt(text)}"
+
+    model = ScriptedModel(['#E1 = ask(text="sure?")', "Yes [E1]."])
+    agent = build_agent(models=model, tools=[ask], effects={"ask": "reads"}, checkpointer=InMemorySaver())
+    paused = await agent.ainvoke({"task": "go"}, THREAD)
+    assert paused["__interrupt__"][0].value == "sure?"
+    result = await agent.ainvoke(Command(resume="yes"), THREAD)
+    assert result["evidence"]["E1"].value == "sure?: yes"
+
+
+async def test_without_its_documents_the_planner_still_plans(tmp_path: Path) -> None:
+    """An index that cannot be asked is a remark of the plan, not the end of the run."""
+    knowledge = open_knowledge(tmp_path / "index")
+    model = ScriptedModel(['#E1 = calculator(expression="6*7")', "42 [E1]."])
+    agent = build_agent(models=model, knowledge=knowledge)
+    knowledge.close()
+    result = await agent.ainvoke({"task": "6*7?"})
+    assert result["answer"].text == "42 [E1]."
+    assert "the planner did not see the documents" in result["plan"].remarks[0]
+
+
+def test_invoke_inside_a_run_of_invoke_is_refused_not_stuck() -> None:
+    """An asynchronous tool that calls `invoke` on the loop it runs on gets an error that says what to do."""
+    inner = build_agent(models=ScriptedModel(["Plan: none.", "Inner."]), tools=[])
+
+    async def nested() -> str:
+        """Ask another agent."""
+        return str(inner.invoke({"task": "x"})["answer"].text)
+
+    outer = build_agent(
+        models=ScriptedModel(["#E1 = nested()", "Done."]), tools=[nested], effects={"nested": "reads"}
+    )
+    result = outer.invoke({"task": "go"}, context=Context(max_replans=0))
+    assert "await ainvoke" in result["evidence"]["E1"].error
+
+
+def test_a_forked_process_can_invoke(scripted: Scripted) -> None:
+    """The loop behind `invoke` is made anew after a fork."""
+    agent, _ = scripted("Plan: none.", "One.", "Plan: none.", "Two.")
+    agent.invoke({"task": "one"})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of any fork beside threads
+        child = os.fork()
+    if child == 0:
+        os._exit(0 if agent.invoke({"task": "two"})["answer"].text == "Two." else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 async def test_a_wrong_context_is_refused() -> None:

@@ -90,4 +90,5 @@ def test_a_synchronous_sqlite_saver_works_too(tmp_path: Path) -> None:
         )
         agent.invoke({"task": "first"}, thread)
         result = agent.invoke({"task": "second"}, thread)
+        assert len(list(agent.get_state_history(thread))) > 4  # type: ignore[arg-type]
     assert [str(message.content) for message in result["messages"]] == ["first", "One.", "second", "Two."]

@@ -82,6 +82,19 @@ ACCEPTED: dict[str, tuple[str, Calls]] = {
         ],
     ),
     "nemo": (NEMO, [("E1", "search", {"query": "x"}), ("E2", "calculator", {"expression": "#E1 + 2"})]),
+    "placeholders of another name": (
+        '[{"plan": "a", "evidence": {"placeholder": "#A", "tool": "search", "tool_input": {"query": "x"}}},'
+        '{"plan": "b", "evidence": {"placeholder": "#B", "tool": "search", "tool_input": {"query": "#A, not #AB"}}}]',
+        [("E1", "search", {"query": "x"}), ("E2", "search", {"query": "#E1, not #AB"})],
+    ),
+    "nodes counted from zero": (
+        '[{"tool": "search", "args": {"query": "x"}}, {"tool": "search", "args": {"query": "<node-0> <Node_0>"}}]',
+        [("E1", "search", {"query": "x"}), ("E2", "search", {"query": "#E1 #E1"})],
+    ),
+    "a number too long to keep": (
+        "#E1 = search(123456789012345678901234567890)",
+        [("E1", "search", {"query": "123456789012345678901234567890"})],
+    ),
     "lone object": ('{"tool": "search", "args": {"query": "a"}}', [("E1", "search", {"query": "a"})]),
     "json lines": (
         '{"id": 1, "tool": "search", "args": {"query": "a"}}\n{"id": 2, "tool": "search", "args": {"query": "$1"}}\n',
@@ -198,6 +211,7 @@ def test_the_canonical_text_of_a_plan_reads_back_as_the_same_plan() -> None:
         ("An unexpected error occurred: the model is loading", None),
         ('[{"message": "Use the search tool to find it."}]', None),
         ("", None),
+        ("Thought: I know what to respond.", None),
     ],
 )
 def test_what_looks_like_a_step_and_cannot_be_read_is_a_problem(text: str, step: str | None) -> None:

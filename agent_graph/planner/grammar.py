@@ -19,7 +19,16 @@ from typing import Any, NamedTuple
 
 from agent_graph.plan import Plan, PlanProblem, Step
 from agent_graph.planner.arguments import end_of_bracket, read_arguments, read_free_text
-from agent_graph.planner.objects import Remark, Unread, Written, canonical, load, read_object, step_id
+from agent_graph.planner.objects import (
+    Remark,
+    Unread,
+    Written,
+    canonical,
+    load,
+    read_object,
+    renamed,
+    step_id,
+)
 from agent_graph.references import StepId
 from tools.errors import NotPlain
 from tools.plain import jsonable
@@ -88,6 +97,8 @@ class PlanReader:
         self._at = 0
         self._found: list[_Found] = []
         self._leads: list[str] = []
+        self._planned = False
+        self._labels: dict[str, str] = {}
         self._lead = ""
         self._problems: list[PlanProblem] = []
         self._in_array = False
@@ -212,6 +223,8 @@ class PlanReader:
             return False
         self._lead = self._text[match.end() : end.start()].strip()
         self._leads.append(self._lead)
+        # A thought alone is no plan: the model only began to think.
+        self._planned = self._planned or "thought" not in match["plan"].lower()
         self._at = end.start()
         return True
 
@@ -319,12 +332,15 @@ class PlanReader:
     def _add_written(self, written: Written | Remark | Unread) -> None:
         if isinstance(written, Remark):
             self._leads.append(written.text)
+            self._planned = True
             return
         if isinstance(written, Unread):
             self._problem("unreadable", None, f"{written.text[:80]!r} names no tool.", _FORM)
             return
         number = int(written.id[1:]) if written.id else len(self._found) + 1
-        args = canonical(written.args, max(number - 1, 0))
+        args = canonical(renamed(written.args, self._labels), max(number - 1, 0))
+        if written.label:
+            self._labels[written.label] = f"#E{number}"
         after = tuple(StepId(one) for one in written.after)
         step = Step(id=StepId(f"E{number}"), tool=written.tool, args=args, reason=written.reason, after=after)
         self._add(step, self._at)
@@ -358,7 +374,7 @@ class PlanReader:
     def _says_no_tool(self) -> bool:
         """Whether the reply plans to use no tool, rather than failing to plan."""
         called = any(f"{tool}(" in self._text or f"{tool}[" in self._text for tool in self._parameters)
-        planned = bool(self._leads) or self._empty_json or bool(_NO_TOOL.search(self._text))
+        planned = self._planned or self._empty_json or bool(_NO_TOOL.search(self._text))
         return planned and not called and not _STEP_LIKE.search(self._text)
 
 

@@ -26,7 +26,9 @@ _REASON_KEYS = ("reason", "thought", "plan", "why", "message", "description", "e
 _AFTER_KEYS = ("after", "depends_on", "dependencies", "dep", "deps")
 _STRATEGY_KEYS = ("strategy", "plan", "thought", "reasoning")
 _LIST_KEYS = ("steps", "plan", "plans", "tasks", "calls", "tool_calls")
-_NUMBERED_REFERENCE = re.compile(r"\$\{(\d{1,4})\}|<node-(\d{1,4})>|\$(\d{1,4})(?![\w,.]*\d)(?!\w)")
+_NUMBERED_REFERENCE = re.compile(
+    r"\$\{(\d{1,4})\}|<node[-_ ]?(\d{1,4})>|\$(\d{1,4})(?![\w,.]*\d)(?!\w)", re.IGNORECASE
+)
 _AMOUNT = re.compile(r"[ \t]*(?:thousand|million|billion|trillion|k|m|mn|bn|per|each|a|dollars?|usd)\b", re.I)
 
 
@@ -56,6 +58,8 @@ class Written(NamedTuple):
     args: dict[str, Any]
     reason: str = ""
     after: tuple[str, ...] = ()
+    label: str = ""
+    """What the writer calls the step's evidence when that is not `#E<n>`, for example `#A`."""
 
 
 def load(text: str) -> Any:
@@ -116,6 +120,18 @@ def canonical(value: Any, known: int) -> Any:
     return value
 
 
+def renamed(value: Any, labels: Mapping[str, str]) -> Any:
+    """Rewrite the writer's own placeholders, such as `#A`, as the references they stand for."""
+    if not labels:
+        return value
+    if isinstance(value, str):
+        known = "|".join(re.escape(label) for label in sorted(labels, key=len, reverse=True))
+        return re.sub(rf"(?:{known})(?!\w)", lambda match: labels[match[0]], value)
+    if isinstance(value, Mapping):
+        return {key: renamed(item, labels) for key, item in value.items()}
+    return [renamed(item, labels) for item in value] if isinstance(value, list) else value
+
+
 def step_id(value: Any) -> str | None:
     """Return `E<n>` for any way of naming a step: 3, "3", "#E3", "E3", "step 3"; None for anything else."""
     if isinstance(value, bool) or value is None:
@@ -150,7 +166,7 @@ def _step(
     for position, tool in enumerate(tools if isinstance(tools, list) else [tools]):
         name = str(tool.get("name", "")) if isinstance(tool, Mapping) else str(tool)
         args = _arguments(raw, parameters.get(name, ())) or _instructed(value, parameters.get(name, ()))
-        yield Written(number if position == 0 else None, name, args, reason, order)
+        yield Written(number if position == 0 else None, name, args, reason, order, _label(value))
 
 
 def _arguments(raw: Any, parameters: Sequence[str]) -> dict[str, Any]:
@@ -166,6 +182,11 @@ def _arguments(raw: Any, parameters: Sequence[str]) -> dict[str, Any]:
     return read_arguments(json.dumps(raw), parameters)
 
 
+def _label(value: Mapping[str, Any]) -> str:
+    label = value.get("placeholder")
+    return label.strip() if isinstance(label, str) and step_id(label) is None else ""
+
+
 def _instructed(value: Mapping[str, Any], parameters: Sequence[str]) -> dict[str, Any]:
     """Return the step's message as the argument of a tool that takes one text and was given none."""
     message = value.get("message")
@@ -174,7 +195,7 @@ def _instructed(value: Mapping[str, Any], parameters: Sequence[str]) -> dict[str
 
 def _reference(match: re.Match[str], known: int) -> str:
     if match[2] is not None:  # TaskBench counts its nodes from 0
-        return f"#E{int(match[2]) + 1}"
+        return f"#E{min(int(match[2]) + 1, 9999)}"
     number = int(match[1] or match[3])
     bare = match[3] is not None
     if bare and (not 0 < number <= known or _AMOUNT.match(match.string, match.end())):
