@@ -9,15 +9,14 @@ DATA holds sotu/SOTU_QA.csv, sotu/state_of_the_union.txt and qa/hotpotqa.jsonl; 
 AGENT_GRAPH_BENCH_DATA names it as well.
 """
 
-import argparse
 import asyncio
 import json
-import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from folders import folders
 
 from agent_graph import Agent, build_agent
 from agent_graph.evals import EvalReport, Question, evaluate, load_questions
@@ -29,20 +28,12 @@ from retrieval import open_knowledge
 QUESTIONS = "sotu/SOTU_QA.csv"
 DOCUMENT = "sotu/state_of_the_union.txt"
 FOREIGN = "qa/hotpotqa.jsonl"
-VARIABLE = "AGENT_GRAPH_BENCH_DATA"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("data", nargs="?", default=os.environ.get(VARIABLE), help=f"folder, or ${VARIABLE}")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
-    asked = parser.parse_args()
-    missing = _missing(asked.data)
-    if missing:
-        sys.stderr.write(f"{missing}\n")
-        return 1
+    asked = folders(__doc__, (QUESTIONS, DOCUMENT, FOREIGN))
     with tempfile.TemporaryDirectory() as home:
-        report = run(Path(asked.data), Path(home))
+        report = run(asked.data, Path(home))
     _write(report, asked.out)
     print(_table(report))
     return 0
@@ -63,13 +54,6 @@ def run(data: Path, home: Path) -> EvalReport:
         return asyncio.run(
             evaluate(agent, [*own, *foreign], concurrency=2, name="State of the Union, extractive mode")
         )
-
-
-def _missing(folder: str | None) -> str:
-    if not folder:
-        return f"Nothing was measured: say where the data is, as an argument or in {VARIABLE}."
-    absent = [name for name in (QUESTIONS, DOCUMENT, FOREIGN) if not (Path(folder) / name).is_file()]
-    return f"Nothing was measured: {folder} has no {', no '.join(absent)}." if absent else ""
 
 
 def _write(report: EvalReport, folder: Path) -> None:

@@ -5,21 +5,20 @@ its questions. A question counts when every paragraph marked as supporting is am
 retrieved. Beside it stands a single search of the question as asked that brings the same number of passages.
 No model is called; two runs give the same numbers.
 
-    python benchmarks/multihop.py DATA [--out benchmarks/results] [--sets musique 2wiki]
+    python benchmarks/multihop.py DATA [--out benchmarks/results]
 
 DATA holds qa/musique.jsonl, qa/2wiki.jsonl and qa/hotpotqa.jsonl; the environment variable AGENT_GRAPH_BENCH_DATA
 names it as well.
 """
 
-import argparse
 import json
-import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
+
+from folders import folders
 
 from agent_graph import Agent, Context, build_agent
 from agent_graph.evidence import Evidence, Source
@@ -28,7 +27,6 @@ from agent_graph.settings import Settings
 from retrieval import Document, Knowledge, open_knowledge
 
 SETS = ("musique", "2wiki", "hotpotqa")
-VARIABLE = "AGENT_GRAPH_BENCH_DATA"
 PASSAGES = 6
 """What one search brings by default."""
 BUDGET = 10
@@ -64,15 +62,8 @@ class Measured(NamedTuple):
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("data", nargs="?", default=os.environ.get(VARIABLE), help=f"folder, or ${VARIABLE}")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
-    parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
-    asked = parser.parse_args()
-    if missing := _missing(asked.data, asked.sets):
-        sys.stderr.write(f"{missing}\n")
-        return 1
-    measured = {name: run(Path(asked.data) / "qa" / f"{name}.jsonl") for name in asked.sets}
+    asked = folders(__doc__, [f"qa/{name}.jsonl" for name in SETS])
+    measured = {name: run(asked.data / "qa" / f"{name}.jsonl") for name in SETS}
     _write(measured, asked.out)
     print(report(measured))
     return 0
@@ -156,13 +147,6 @@ def _distinct(found: Sequence[Sequence[Source]]) -> list[Source]:
     """Return every passage once, the best of each search first."""
     turns = (source for turn in zip_longest(*found) for source in turn if source is not None)
     return list({source.passage: source for source in turns}.values())
-
-
-def _missing(folder: str | None, sets: Sequence[str]) -> str:
-    if not folder:
-        return f"Nothing was measured: say where the data is, as an argument or in {VARIABLE}."
-    absent = [f"qa/{name}.jsonl" for name in sets if not (Path(folder) / "qa" / f"{name}.jsonl").is_file()]
-    return f"Nothing was measured: {folder} has no {', no '.join(absent)}." if absent else ""
 
 
 def _write(measured: dict[str, list[Measured]], folder: Path) -> None:

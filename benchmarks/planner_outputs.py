@@ -9,9 +9,7 @@ DATA holds plans/json_list_plans.jsonl, plans/tool_graph_plans.jsonl and plans/r
 robust/; the environment variable AGENT_GRAPH_BENCH_DATA names it as well.
 """
 
-import argparse
 import json
-import os
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -28,8 +26,8 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))  # the second reading is the tests' own
 
 import plan_readings as second  # noqa: E402
+from folders import folders  # noqa: E402
 
-VARIABLE = "AGENT_GRAPH_BENCH_DATA"
 LISTS = "plans/json_list_plans.jsonl"
 GRAPHS = "plans/tool_graph_plans.jsonl"
 OTHERS = {
@@ -67,15 +65,8 @@ class Reading(NamedTuple):
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("data", nargs="?", default=os.environ.get(VARIABLE), help=f"folder, or ${VARIABLE}")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
-    asked = parser.parse_args()
-    missing = _missing(asked.data)
-    if missing:
-        sys.stderr.write(f"{missing}\n")
-        return 1
-    data = Path(asked.data)
+    asked = folders(__doc__, (LISTS, GRAPHS, *OTHERS))
+    data = asked.data
     numbers = {
         "json_lists": json_lists(data / LISTS),
         "tool_graphs": tool_graphs(data / GRAPHS),
@@ -176,13 +167,6 @@ def _catalog(names: Iterable[str], schema: dict[str, Any]) -> Catalog:
 
 def _flat(text: str) -> str:
     return " ".join(text.split())
-
-
-def _missing(folder: str | None) -> str:
-    if not folder:
-        return f"Nothing was measured: say where the data is, as an argument or in {VARIABLE}."
-    absent = [name for name in (LISTS, GRAPHS, *OTHERS) if not (Path(folder) / name).is_file()]
-    return f"Nothing was measured: {folder} has no {', no '.join(absent)}." if absent else ""
 
 
 def _table(numbers: dict[str, Any]) -> str:

@@ -8,15 +8,12 @@ Llama 2 family), so nothing is downloaded. No model is called; two runs give the
 DATA holds workbench/tools.json; the environment variable AGENT_GRAPH_BENCH_DATA names it as well.
 """
 
-import argparse
 import json
-import os
-import sys
 from collections.abc import Callable, Sequence
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
+from folders import folders
 from langchain_core.tools import BaseTool, StructuredTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, Field, create_model
@@ -27,7 +24,6 @@ from agent_graph.planner import prompt
 from tools.catalog import Catalog, Effects, signature
 from tools.signature import first_sentence
 
-VARIABLE = "AGENT_GRAPH_BENCH_DATA"
 TOOLS = "workbench/tools.json"
 VOCABULARY = "tokenizers/l2_supercat_tokenizer_config.json"
 WRITES = ("create", "update", "add", "delete", "send", "forward", "reply")
@@ -37,15 +33,8 @@ BOUND = 1 / 3
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("data", nargs="?", default=os.environ.get(VARIABLE), help=f"folder, or ${VARIABLE}")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
-    asked = parser.parse_args()
-    missing = _missing(asked.data)
-    if missing:
-        sys.stderr.write(f"{missing}\n")
-        return 1
-    described = json.loads((Path(asked.data) / TOOLS).read_text(encoding="utf-8"))
+    asked = folders(__doc__, (TOOLS,))
+    described = json.loads((asked.data / TOOLS).read_text(encoding="utf-8"))
     numbers = measure([office_tool(one) for one in described])
     asked.out.mkdir(parents=True, exist_ok=True)
     (asked.out / "planner_prompt.json").write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
@@ -112,12 +101,6 @@ def counter() -> Callable[[str], int]:
 
 def _writes(name: str) -> bool:
     return any(f"_{word}_" in name for word in WRITES)
-
-
-def _missing(folder: str | None) -> str:
-    if not folder:
-        return f"Nothing was measured: say where the data is, as an argument or in {VARIABLE}."
-    return "" if (Path(folder) / TOOLS).is_file() else f"Nothing was measured: {folder} has no {TOOLS}."
 
 
 def _table(numbers: dict[str, int]) -> str:

@@ -85,13 +85,12 @@ async def test_a_planner_without_a_working_model(
     assert events[-1].answer.author == "openai:solver"
 
 
-@pytest.mark.parametrize("name", [*FAULTS, *LASTING])
+# A cut answer is an answer: only a cut plan can be told from a whole one.
+@pytest.mark.parametrize("name", [name for name in (*FAULTS, *LASTING) if name != "cut off"])
 async def test_a_solver_without_a_working_model(
     name: str, monkeypatch: pytest.MonkeyPatch, events_of: Any
 ) -> None:
     """The evidence is not lost: extractive mode answers from it, and says that it did."""
-    if name == "cut off":
-        pytest.skip("a cut answer is an answer; only a cut plan can be told from a whole one")
     fault = FAULTS[name][0] if name in FAULTS else LASTING[name]
     with OpenAIServer({"planner": [PLAN], "solver": [fault] * 4}) as server:
         monkeypatch.setenv("AGENT_GRAPH_PLANNER_MODEL", "openai:planner")
