@@ -134,8 +134,7 @@ def _question(state: AgentState, task: str) -> HumanMessage:
 
 def _read_edited(catalog: Catalog, text: str, run: Run) -> tuple[Plan, tuple[PlanProblem, ...]]:
     """Read and check a plan that a person wrote, like any other."""
-    parameters = {name: list(spec.properties) for name, spec in catalog.items()}
-    plan, problems = read_plan(text, parameters, author="person")
+    plan, problems = read_plan(text, catalog.parameters, author="person")
     earlier = [replan.plan for replan in run.replans]
     limit = run.context.max_steps
     return plan, (*problems, *check(plan, catalog, max_steps=limit, evidence=run.evidence, earlier=earlier))

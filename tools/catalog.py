@@ -64,6 +64,11 @@ class Catalog(Mapping[str, ToolSpec]):
     def __repr__(self) -> str:
         return f"Catalog({', '.join(self._specs)})"
 
+    @property
+    def parameters(self) -> dict[str, list[str]]:
+        """The argument names of each tool, in order: what a reader of plans names positional ones after."""
+        return {name: list(spec.properties) for name, spec in self._specs.items()}
+
     def nearest(self, name: str) -> str | None:
         """Return the name most like `name`, or None when nothing comes close."""
         names = {known.lower(): known for known in self._specs}

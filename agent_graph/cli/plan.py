@@ -146,7 +146,7 @@ def _checked(text: str, catalog: "Catalog") -> "tuple[Plan, tuple[PlanProblem, .
     from agent_graph.context import Context
     from agent_graph.planner import check, read_plan
 
-    plan, unread = read_plan(text, {name: list(spec.properties) for name, spec in catalog.items()})
+    plan, unread = read_plan(text, catalog.parameters)
     plan = plan.model_copy(update={"author": "person"})
     problems = (*unread, *check(plan, catalog, max_steps=Context().max_steps))
     return plan, tuple(sorted(problems, key=lambda problem: int((problem.step or "E0")[1:])))

@@ -107,8 +107,9 @@ class ModelChain(NamedTuple):
         for position, named in enumerate(self.models):
             try:
                 model = _strict(named.model, schema) if schema else named.model
-                call = partial(_call, named.name, model, messages, time.monotonic() + timeout_s, silence_s)
-                async for piece in self._one(call, time.monotonic() + timeout_s):
+                deadline = time.monotonic() + timeout_s
+                call = partial(_call, named.name, model, messages, deadline, silence_s)
+                async for piece in self._one(call, deadline):
                     yield piece
                 return
             except UserError:
@@ -211,9 +212,7 @@ _wait = as_asked(wait_random_exponential(multiplier=0.2, max=5))
 async def _sleep_until(seconds: float, deadline: float) -> None:
     left = deadline - time.monotonic()
     if seconds >= left:
-        raise TimeoutError(
-            f"asked to wait {seconds:.0f} s, which is longer than the {max(left, 0):.0f} s left"
-        )
+        raise OutOfTime(f"asked to wait {seconds:.0f} s, which is longer than the {max(left, 0):.0f} s left")
     await asyncio.sleep(seconds)
 
 

@@ -2,7 +2,6 @@
 
 TRACER = "agent_graph"
 
-INVOKE_AGENT = "invoke_agent"
 PLAN = "plan"
 EXECUTE_TOOL = "execute_tool"
 SOLVE = "solve"
@@ -10,12 +9,9 @@ SOLVE = "solve"
 OPERATION = "gen_ai.operation.name"
 MODEL = "gen_ai.request.model"
 TOOL = "gen_ai.tool.name"
-INPUT_TOKENS = "gen_ai.usage.input_tokens"
-OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
 
 ROLE = "agent_graph.role"
 STEP = "agent_graph.step"
-STEPS = "agent_graph.steps"
 STATUS = "agent_graph.status"
 
 DURATION = "gen_ai.client.operation.duration"

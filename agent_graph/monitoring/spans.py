@@ -1,7 +1,7 @@
 """One span and one duration per operation, one token count per model call."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -14,18 +14,20 @@ from agent_graph.usage import Role, RoleUsage
 
 
 @contextmanager
-def span(operation: str, subject: str = "", **attributes: str | int | float | bool) -> Iterator[Span]:
+def span(
+    operation: str, subject: str = "", attributes: Mapping[str, str | int | float | bool] | None = None
+) -> Iterator[Span]:
     """Open a span named `operation subject` and record how long it took; an exception marks it failed.
 
-    Attributes carry names and counts, never message content.
+    Attributes carry names and counts, never message content; of an exception only its type is kept.
     """
-    labels = {
-        names.OPERATION: operation,
-        **{key.replace("__", "."): value for key, value in attributes.items()},
-    }
+    labels = {names.OPERATION: operation, **(attributes or {})}
     started = time.monotonic()
     error = ""
-    with trace.get_tracer(names.TRACER).start_as_current_span(f"{operation} {subject}".strip()) as current:
+    opened = trace.get_tracer(names.TRACER).start_as_current_span(
+        f"{operation} {subject}".strip(), record_exception=False, set_status_on_exception=False
+    )
+    with opened as current:
         current.set_attributes(labels)
         try:
             yield current

@@ -97,7 +97,7 @@ async def write(
 async def _ask(
     chain: ModelChain, messages: tuple[BaseMessage, ...], request: PlanRequest, catalog: Catalog
 ) -> AsyncIterator[Event | RoleUsage | _Reply]:
-    parameters = {name: list(spec.properties) for name, spec in catalog.items()}
+    parameters = catalog.parameters
     reader, text, context = PlanReader(parameters), "", request.context
     stream = chain.stream(
         messages,

@@ -16,10 +16,11 @@ from tenacity import (
     wait_random,
 )
 
-from agent_graph import references
+from agent_graph import monitoring, references
 from agent_graph.context import Context
 from agent_graph.events import StepFinished, StepRetried, StepStarted, Tell
 from agent_graph.evidence import Evidence, FailureKind, Source
+from agent_graph.monitoring import names
 from agent_graph.plan import Step
 from agent_graph.references import ReferenceMissing, StepId
 from tools.catalog import Catalog, ToolSpec, coerce, validate
@@ -53,7 +54,10 @@ class StepCaller(NamedTuple):
         `started` is the run's begin and `deadline` the latest end, both on the clock.
         """
         begin = self.clock()
-        outcome = await self._run(step, evidence, context, deadline, tell)
+        labels = {names.TOOL: step.tool, names.STEP: step.id}
+        with monitoring.span(names.EXECUTE_TOOL, step.tool, labels) as current:
+            outcome = await self._run(step, evidence, context, deadline, tell)
+            current.set_attribute(names.STATUS, outcome.status)
         return outcome.model_copy(
             update={"started": round(begin - started, 4), "seconds": round(self.clock() - begin, 4)}
         )
@@ -114,15 +118,16 @@ class StepCaller(NamedTuple):
             return failed(step, kind, one_line(error), args=args, tool=spec.name, attempts=attempts)
         if observation.error:
             return failed(step, "tool_error", observation.error, args=args, tool=spec.name, attempts=attempts)
+        kept = _plain(args)
         return Evidence(
             step=step.id,
             tool=spec.name,
-            args=_plain(args),
+            args=kept,
             status="ok",
             value=observation.value,
             sources=tuple(Source(**record) for record in observation.sources),
             attempts=attempts,
-            fingerprint=fingerprint(step, _plain(args)),
+            fingerprint=fingerprint(step, kept),
         )
 
     async def _sleep(self, seconds: float, *, deadline: float) -> None:
@@ -218,11 +223,10 @@ def finished(evidence: Evidence) -> StepFinished:
 
 def shown(args: Mapping[str, Any]) -> dict[str, Any]:
     """Return arguments shortened for an event; the evidence keeps them whole."""
+    texts = {name: as_text(value) for name, value in args.items()}
     return {
-        key: _short(references.as_text(value))
-        if len(references.as_text(value)) > SUMMARY_CHARACTERS
-        else value
-        for key, value in args.items()
+        name: _short(texts[name]) if len(texts[name]) > SUMMARY_CHARACTERS else value
+        for name, value in args.items()
     }
 
 
