@@ -4,11 +4,12 @@ from typing import Annotated, Any, Literal
 
 import pytest
 from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool, tool
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, create_model, field_validator
 from pydantic.v1 import BaseModel as OldModel
 
 from tools.catalog import Catalog, ToolSpec, coerce, validate
 from tools.errors import BadArguments
+from tools.observation import call
 
 
 class Place(BaseModel):
@@ -160,6 +161,40 @@ def test_a_plan_cannot_give_injected_arguments() -> None:
     assert str(fault) == "The argument 'user' is filled in by the runtime. Leave it out."
     with pytest.raises(BadArguments):
         coerce(SPECS[0], {"name": "a", "user": "root"})
+
+
+KEYED: list[Any] = [
+    {
+        "type": "object",
+        "properties": {"amount": {"type": "number"}, "key": {"type": "string"}},
+        "required": ["amount", "key"],
+        "additionalProperties": False,
+    },
+    create_model("Keyed", amount=(float, ...), key=(str, ...)),
+]
+
+
+@pytest.mark.parametrize("schema", KEYED, ids=["json-schema", "pydantic"])
+async def test_only_the_caller_gives_the_idempotency_key(schema: Any) -> None:
+    """A plan that gives one is refused; the caller adds it to the checked arguments, and the tool receives it."""
+
+    def run(**arguments: Any) -> Any:
+        return arguments
+
+    pay = StructuredTool(
+        name="pay",
+        description="Pay.",
+        args_schema=schema,
+        func=run,
+        metadata={"effects": "writes", "idempotency_key": "key"},
+    )
+    spec = spec_of(pay)
+    assert [str(fault) for fault in validate(spec, {"amount": 1, "key": "mine"})] == [
+        "The argument 'key' is filled in by the runtime. Leave it out."
+    ]
+    args = coerce(spec, {"amount": "2"})
+    assert spec.key_argument == "key"
+    assert (await call(pay, {**args, "key": "run-1/E3"})).value == {"amount": 2, "key": "run-1/E3"}
 
 
 def test_schemas_of_pydantic_v1_are_checked_too() -> None:

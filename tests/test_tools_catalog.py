@@ -61,6 +61,9 @@ def test_functions_with_a_docstring_are_tools_too() -> None:
         ([named("a", returns="string")], {}, "say one of text"),
         ([named("a", returns={"type": "strange"})], {}, "JSON schema of 'a' is invalid"),
         ([named("a", idempotent="yes")], {}, "say True or False"),
+        ([named("a", idempotency_key="id")], {}, "which is none of its arguments: 'query'"),
+        ([named("a", idempotency_key=True)], {}, "the idempotency key True"),
+        ([named("a", idempotency_key="query", idempotent=False)], {}, "drop one"),
         ([named("a", fallback="a")], {}, "name another tool"),
         ([named("a", examples=[1])], {}, "must be texts"),
         ([named("a", schema={"type": "nonsense"})], {}, "is invalid"),
@@ -87,6 +90,8 @@ def test_what_cannot_stand_in_it_is_refused(tools: list[Any], effects: dict[str,
         ({"effects": "reads"}, "reads", True),
         ({"effects": "writes"}, "writes", False),
         ({"effects": "writes", "idempotent": True}, "writes", True),
+        ({"effects": "writes", "idempotency_key": "query"}, "writes", True),
+        ({"idempotency_key": "query", "idempotentHint": False}, "writes", True),
         ({"readOnlyHint": True}, "reads", True),
         ({"readOnlyHint": False, "idempotentHint": True}, "writes", True),
         ({"readOnlyHint": None, "destructiveHint": None}, "writes", False),
@@ -162,6 +167,15 @@ def order(
     return f"{items}{mode}{limit}{gift}{user}{config}"
 
 
+@tool
+def pay(amount: float, request_id: str, note: str = "") -> str:
+    """Pay."""
+    return f"{amount}{request_id}{note}"
+
+
+pay.metadata = {"effects": "writes", "idempotency_key": "request_id"}
+
+
 def describe(text: str) -> str:
     """Describe."""
     return text
@@ -196,6 +210,7 @@ SIGNATURES: list[tuple[BaseTool, str]] = [
         ),
         "remote(at: date, who?: int|text, point?: {x?: number}, any thing?: any) -> list[number]  [reads]  Does remote.",
     ),
+    (pay, 'pay(amount: number, note: text = "")  [writes]  Pay.'),
     (Tool(name="single", description="Old style", func=describe), "single(tool_input: text)  Old style"),
 ]
 
@@ -204,6 +219,18 @@ SIGNATURES: list[tuple[BaseTool, str]] = [
 def test_signature_is_one_line_with_types(listed: BaseTool, line: str) -> None:
     """Types, defaults, optional arguments and effects on one line; injected arguments and asides left out."""
     assert signature(Catalog([listed])[listed.name]) == line
+
+
+@pytest.mark.parametrize("key", ["request_id", None])
+def test_an_idempotency_key_is_the_runtimes_to_give(key: str | None) -> None:
+    """Its argument is no longer the plan's: neither shown, nor required, nor named after positional values."""
+    given = pay.model_copy(update={"metadata": {"effects": "writes", "idempotency_key": key}})
+    catalog = Catalog([given])
+    spec = catalog["pay"]
+    assert spec.key_argument == key
+    assert ("request_id" in spec.injected) is (key is not None)
+    assert ("request_id" in spec.required) is (key is None)
+    assert ("request_id" in catalog.parameters["pay"]) is (key is None)
 
 
 def test_a_hostile_description_cannot_break_the_line() -> None:

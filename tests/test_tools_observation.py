@@ -5,7 +5,7 @@ import contextvars
 import dataclasses
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -24,6 +24,7 @@ from pydantic import BaseModel
 from tools.errors import NotPlain
 from tools.faults import is_transient
 from tools.observation import Observation, call, jsonable, source_record
+from tools.plain import MAX_ITEMS, MAX_VALUE
 
 
 class Colour(Enum):
@@ -112,7 +113,7 @@ REFUSED: list[tuple[Any, str]] = [
     (Decimal("Infinity"), "returned Infinity"),
     (letters(), "returned a generator"),
     (iter([1]), "yields its values only once"),
-    (object(), "returned a object object"),
+    (object(), "returned an object object"),
     (len, "builtin_function"),
     (City, "returned a ModelMetaclass object"),
     (cycle(), "contains itself"),
@@ -146,10 +147,102 @@ async def test_a_value_without_a_plain_form_is_an_error_that_says_what_it_was(
     assert isinstance(observation.cause, NotPlain)
 
 
-async def test_a_huge_text_is_kept_whole() -> None:
-    """A text of 100 MB arrives complete: what is too much for a prompt is not for this floor to decide."""
-    observation = await call(returning("x" * 100_000_000), {})
-    assert len(observation.value) == 100_000_000
+@pytest.mark.parametrize(
+    "value",
+    [
+        "x" * (MAX_VALUE - 4),
+        ["x" * 96] * (MAX_VALUE // 100 - 1),
+        {"rows": [{"n": 1.5, "name": "\u00e9"}] * 300_000},
+        [0] * (MAX_ITEMS - 1),
+    ],
+    ids=["text", "list", "rows", "numbers"],
+)
+def test_a_value_within_the_limits_is_kept_whole(value: Any) -> None:
+    """A value of ten megabytes arrives complete: what is too much for a prompt is not for this floor to decide."""
+    assert jsonable(value) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "extent"),
+    [
+        ("x" * MAX_VALUE, "a text of 10,000,000 characters"),
+        ({"page": "x" * MAX_VALUE}, "a dict of 1 items"),
+        ([0] * MAX_ITEMS, "a list of 2,000,000 items"),
+        ([[[0] * 1000] * 1000] * 1000, "a list of 1,000 items"),
+        (range(10**12), "a range of 1,000,000,000,000 items"),
+    ],
+    ids=["text", "inside", "numbers", "shared", "range"],
+)
+def test_a_value_beyond_the_limits_is_refused_whole(value: Any, extent: str) -> None:
+    """Nothing is cut in silence: the error names the size, the limit and what to return instead."""
+    with pytest.raises(NotPlain) as refused:
+        jsonable(value)
+    assert str(refused.value) == (
+        f"returned {extent}, too large for a value, which may hold 10 MB as JSON and 2,000,000 values; "
+        "return a part of it, or the path of a file"
+    )
+
+
+def test_a_value_beyond_the_limits_is_not_read_to_its_end() -> None:
+    """The walk stops where there is no more room, so that a value without end is refused like any other."""
+    seen = 0
+
+    class Endless(Sequence[str]):
+        def __len__(self) -> int:
+            return 1
+
+        def __getitem__(self, index: Any) -> str:
+            nonlocal seen
+            seen += 1
+            return "x" * 1000
+
+    with pytest.raises(NotPlain, match="too large"):
+        jsonable(Endless())
+    assert seen <= MAX_VALUE // 1000
+
+
+async def test_sources_share_the_limit_and_are_plain_too() -> None:
+    """A short text with 100 MB of passages behind it is refused; half a surrogate pair in one is replaced."""
+
+    @tool(response_format="content_and_artifact")
+    def find(size: int) -> Any:
+        """Find."""
+        return "text", [Document("\ud800" * size, metadata={"source": "a.pdf"})] * 2
+
+    assert (await call(find, {"size": 1})).sources[0]["text"] == "?"
+    observation = await call(find, {"size": 6_000_000})
+    assert observation.error.startswith("find returned a list of 2 items, too large for a value")
+
+
+async def test_an_artifact_that_is_no_source_is_left_alone() -> None:
+    """Tools keep what is for no model in their artifact: pictures, handles, anything."""
+
+    @tool(response_format="content_and_artifact")
+    def paint() -> Any:
+        """Paint."""
+        return "a picture", [{"png": b"..."}, object()]
+
+    assert await call(paint, {}) == Observation(value="a picture")
+
+
+async def test_the_message_of_a_tool_is_plain_too() -> None:
+    """What comes in a ToolMessage is held to the same limits as a value."""
+    message = ToolMessage("half \ud800", tool_call_id="1")
+    assert (await call(returning(message), {})).value == "half ?"
+    long = ToolMessage("x" * MAX_VALUE, tool_call_id="1")
+    assert "too large" in (await call(returning(long), {})).error
+
+
+async def test_what_a_tool_could_not_read_is_not_blamed_on_its_arguments() -> None:
+    """A validation error from inside the tool names the model it comes from."""
+
+    @tool
+    def read(text: str) -> str:
+        """Read a city."""
+        return City.model_validate_json(text).name
+
+    error = (await call(read, {"text": '{"name": 5}'})).error
+    assert error.startswith("City does not fit: name: Input should be a valid string")
 
 
 def test_shared_data_is_not_taken_for_a_cycle() -> None:
@@ -166,7 +259,7 @@ def test_shared_data_is_not_taken_for_a_cycle() -> None:
         (KeyError("name"), "KeyError: 'name'", False),
         (ConnectionError("refused by peer"), "refused by peer", True),
         (TimeoutError(), "TimeoutError", True),
-        (StopIteration(), "a tool raised StopIteration", False),
+        (StopIteration(), "fail raised StopIteration", False),
         (SystemExit(3), "fail tried to end the process with SystemExit", False),
         (KeyboardInterrupt(), "fail tried to end the process with KeyboardInterrupt", False),
         (asyncio.CancelledError(), "fail was cancelled from within", False),
@@ -180,7 +273,7 @@ async def test_what_a_tool_raises_is_an_error_with_its_cause(
 
     async def fail() -> Any:
         if isinstance(error, StopIteration):
-            raise RuntimeError("a tool raised StopIteration")
+            raise RuntimeError("fail raised StopIteration")
         raise error
 
     slow = StructuredTool.from_function(coroutine=fail, name="fail", description="Fails.")

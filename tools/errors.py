@@ -3,7 +3,8 @@
 ToolsError
 ├── CatalogError       the caller: a tool, a name or a mark that cannot stand in a catalogue
 ├── BadArguments       the plan: arguments that do not fit a tool's schema; `faults` lists every one
-├── NotPlain           the tool's author: a returned value that is no plain data
+├── NotPlain           the tool's author: a returned value that is no plain data, or too large
+├── ToolExit           the tool's author: it raised what ends more than its own call
 └── ToolRefusal        the plan: a tool refuses what it was asked; asking again will not help
 Unreachable            nobody's fault: a service did not answer; asking again may help
 
@@ -27,7 +28,11 @@ class BadArguments(ToolsError, ValueError):
 
 
 class NotPlain(ToolsError, TypeError):
-    """A value cannot be turned into plain JSON-like data without losing its meaning."""
+    """A value cannot be turned into plain JSON-like data without losing its meaning, or is too large."""
+
+
+class ToolExit(ToolsError, RuntimeError):
+    """A tool tried to end the process, or raised what is no Exception."""
 
 
 class ToolRefusal(ToolsError, ToolException):

@@ -1,13 +1,11 @@
 """Calling a tool, and what it returned: an observation, with its type, its sources, or its error."""
 
 import asyncio
-import contextvars
 import functools
 import logging
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from langchain_core.documents import Document
 from langchain_core.messages import ToolMessage
@@ -18,13 +16,13 @@ from pydantic import ValidationError
 from typing_extensions import TypedDict
 
 from tools import faults
-from tools.errors import NotPlain, ToolsError
-from tools.plain import as_text, jsonable
+from tools.containment import in_task, in_thread
+from tools.errors import NotPlain, ToolExit, ToolsError
+from tools.plain import as_text, fresh, jsonable
 
 __all__ = ["Observation", "SourceRecord", "ToolExit", "call", "jsonable", "source_record"]
 
 _log = logging.getLogger("tools.observation")
-_T = TypeVar("_T")
 
 
 class SourceRecord(TypedDict):
@@ -51,10 +49,6 @@ class Observation:
     """One sentence on why there is no value."""
     cause: BaseException | None = field(default=None, compare=False)
     """The exception behind the error, if there was one: `faults.is_transient(cause)` says whether to retry."""
-
-
-class ToolExit(ToolsError, RuntimeError):
-    """A tool tried to end the whole process."""
 
 
 def source_record(
@@ -87,12 +81,14 @@ async def call(
     """Call a tool once and return what came of it; whatever the tool raises becomes `error` and `cause`.
 
     A tool without asynchronous code runs in a thread of its own, with this task's context variables.
-    Cancelling stops asynchronous tools; a thread is left to finish alone and its outcome is dropped.
-    Only cancellation of this task and LangGraph's own control flow (GraphBubbleUp) pass through.
+    Cancelling stops asynchronous tools; a thread, and a tool that ignores its cancellation for
+    `containment.GRACE_S`, is left to finish alone and its outcome is dropped. The tool gets a copy of the
+    lists and dicts in `args`. Only cancellation of this task and LangGraph's own control flow
+    (GraphBubbleUp) pass through.
     """
-    seen: list[Observation] = []
-    shell = _recording(tool, seen.append)
-    request = {"name": tool.name, "args": dict(args), "id": call_id, "type": "tool_call"}
+    record = _Record()
+    shell = _recording(tool, record)
+    request = {"name": tool.name, "args": fresh(dict(args)), "id": call_id, "type": "tool_call"}
     try:
         message = await _invoke(shell, request, config)
     except GraphBubbleUp:
@@ -102,13 +98,27 @@ async def call(
             raise
         return Observation(error=f"{tool.name} was cancelled from within", cause=error)
     except Exception as error:
-        return Observation(error=_reason(error), cause=error)
+        return Observation(error=_reason(error, began=record.began), cause=error)
     if isinstance(message, ToolMessage) and message.status == "error":
         return Observation(error=_error_text(message))
-    return seen[-1] if seen else _observe(tool, message)[0]
+    if record.observation is not None:
+        return record.observation
+    try:
+        return _observe(tool, message)[0]
+    except NotPlain as error:
+        return Observation(error=faults.one_line(error), cause=error)
 
 
-def _recording(tool: BaseTool, record: Callable[[Observation], None]) -> BaseTool:
+@dataclass
+class _Record:
+    """What a call came to, as seen from inside."""
+
+    began: bool = False
+    """Whether the tool's own code was reached: LangChain found its arguments right."""
+    observation: Observation | None = None
+
+
+def _recording(tool: BaseTool, record: _Record) -> BaseTool:
     """Return a copy that observes what the tool's own code returns, and gives LangChain the plain form of it.
 
     LangChain turns an output into a message's text or passes it on raw, depending on how it is called:
@@ -119,88 +129,43 @@ def _recording(tool: BaseTool, record: Callable[[Observation], None]) -> BaseToo
     shell = tool.model_copy()
     run, arun = tool._run, tool._arun
 
+    def observed(output: Any) -> Any:
+        record.observation, plain = _observe(tool, output)
+        return plain
+
     @functools.wraps(run)
     def recorded_run(*args: Any, **kwargs: Any) -> Any:
-        with _no_exit(tool.name):
-            output = run(*args, **kwargs)
-        observation, plain = _observe(tool, output)
-        record(observation)
-        return plain
+        record.began = True
+        return observed(run(*args, **kwargs))
 
     @functools.wraps(arun)
     async def recorded_arun(*args: Any, **kwargs: Any) -> Any:
-        with _no_exit(tool.name):
-            output = await arun(*args, **kwargs)
-        observation, plain = _observe(tool, output)
-        record(observation)
-        return plain
+        record.began = True
+        return observed(await in_task(arun(*args, **kwargs), tool.name))
 
     object.__setattr__(shell, "_run", recorded_run)
     object.__setattr__(shell, "_arun", recorded_arun)
     return shell
 
 
-class _no_exit:  # noqa: N801  # reads as a statement
-    """Turn an attempt to end the process into an error: asyncio lets it through to the loop's owner."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, SystemExit | KeyboardInterrupt):
-            raise ToolExit(f"{self._name} tried to end the process with {type(error).__name__}") from error
-
-
 async def _invoke(tool: BaseTool, request: dict[str, Any], config: RunnableConfig | None) -> Any:
+    if _has_own_ainvoke(tool):
+        return await in_task(tool.ainvoke(request, config), tool.name)
     if _is_async(tool):
         return await tool.ainvoke(request, config)
-    return await _in_thread(functools.partial(tool.invoke, request, config))
+    return await in_thread(functools.partial(tool.invoke, request, config), tool.name)
+
+
+_PLAIN_KINDS = (BaseTool, StructuredTool, Tool)
+
+
+def _has_own_ainvoke(tool: BaseTool) -> bool:
+    return type(tool).ainvoke not in [kind.ainvoke for kind in _PLAIN_KINDS]
 
 
 def _is_async(tool: BaseTool) -> bool:
-    if getattr(tool, "coroutine", None) is not None:
-        return True
-    plain = (BaseTool, StructuredTool, Tool)
-    own_ainvoke = type(tool).ainvoke not in [kind.ainvoke for kind in plain]
-    return own_ainvoke or type(tool)._arun not in [kind._arun for kind in plain]
-
-
-async def _in_thread(work: Callable[[], _T]) -> _T:
-    """Run blocking work in a daemon thread of its own.
-
-    The loop's shared executor has a handful of threads and is joined when the loop closes: one tool that
-    hangs would hold up the others, and the end of the process.
-    """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[_T] = loop.create_future()
-
-    def settle(outcome: _T | None, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is None:
-            future.set_result(outcome)  # type: ignore[arg-type]
-        else:
-            future.set_exception(error)
-
-    def run() -> None:
-        outcome, error = None, None
-        try:
-            outcome = work()
-        except BaseException as raised:
-            error = (
-                RuntimeError("a tool raised StopIteration") if isinstance(raised, StopIteration) else raised
-            )
-        try:
-            loop.call_soon_threadsafe(settle, outcome, error)
-        except RuntimeError:
-            _log.info("a tool ended after its run had gone; its outcome is dropped")
-
-    context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(run,), name="tool", daemon=True).start()
-    return await future
+    own_arun = type(tool)._arun not in [kind._arun for kind in _PLAIN_KINDS]
+    return own_arun or getattr(tool, "coroutine", None) is not None
 
 
 def _cancelled_from_outside() -> bool:
@@ -208,12 +173,16 @@ def _cancelled_from_outside() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, *, began: bool) -> str:
     if isinstance(error, ValidationError):
-        wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        return faults.one_line(ValueError(f"the arguments do not fit: {wrong}"))
-    said = faults.one_line(error)
-    return said if isinstance(error, ToolsError) or " " in said else f"{type(error).__name__}: {said}"
+        faulty = error.errors(include_url=False, include_input=False)[:20]
+        wrong = "; ".join(
+            f"{'.'.join(map(str, item['loc'])) or error.title}: {item['msg']}" for item in faulty
+        )
+        about = f"{error.title} does not fit" if began else "the arguments do not fit"
+        return faults.one_line(ValueError(f"{about}: {wrong}"))
+    said, kind = faults.one_line(error), type(error).__name__
+    return said if isinstance(error, ToolsError) or " " in said or said == kind else f"{kind}: {said}"
 
 
 def _error_text(message: ToolMessage) -> str:
@@ -226,25 +195,21 @@ def _observe(tool: BaseTool, output: Any) -> tuple[Observation, Any]:
 
     Raises NotPlain, naming the tool.
     """
-    if isinstance(output, ToolMessage):
-        return _of_message(tool, output), output
     pair = tool.response_format == "content_and_artifact" and isinstance(output, tuple) and len(output) == 2
     content, artifact = output if pair else (output, None)
-    if isinstance(content, ToolMessage):
-        return _of_message(tool, content), output
+    message = content if isinstance(content, ToolMessage) else None
+    if message is not None:
+        content, artifact = message.content, message.artifact
+        if message.status == "error":
+            return Observation(error=_error_text(message)), output
     try:
         plain = _joined(jsonable(content))
         observation = Observation(value=_value(plain, artifact), sources=tuple(_sources(tool, artifact)))
     except NotPlain as error:
         raise NotPlain(f"{tool.name} {error}") from error
+    if message is not None:
+        return observation, output
     return observation, (plain, artifact) if pair else plain
-
-
-def _of_message(tool: BaseTool, message: ToolMessage) -> Observation:
-    if message.status == "error":
-        return Observation(error=_error_text(message))
-    value = _value(_joined(message.content), message.artifact)
-    return Observation(value=value, sources=tuple(_sources(tool, message.artifact)))
 
 
 def _value(plain: Any, artifact: Any) -> Any:
@@ -271,25 +236,25 @@ def _sources(tool: BaseTool, artifact: Any) -> list[SourceRecord]:
     offered = artifact.get("sources") if isinstance(artifact, Mapping) else artifact
     if not isinstance(offered, list | tuple):
         return []
-    found = [(_source(item), item) for item in offered]
+    described = jsonable([_described(item) for item in offered])  # all together within the size of a value
+    records = [_complete(found) for found in described]
     if isinstance(artifact, Mapping):
-        for item in (item for record, item in found if record is None):
-            _log.warning("%s gave a source that names no document, a %s", tool.name, type(item).__name__)
-    return [record for record, _ in found if record is not None]
+        for item, record in zip(offered, records, strict=True):
+            if record is None:
+                _log.warning("%s gave a source that names no document, a %s", tool.name, type(item).__name__)
+    return [record for record in records if record is not None]
 
 
-def _source(item: Any) -> SourceRecord | None:
+def _described(item: Any) -> Mapping[str, Any]:
     if isinstance(item, str):
-        return source_record(item)
+        return {"document": item}
     if isinstance(item, Document):  # what LangChain's own retriever tools carry
-        about = jsonable(item.metadata)
+        about = item.metadata
         name = about.get("source") or about.get("url") or item.id
-        found = {"document": name, "title": about.get("title", ""), "text": item.page_content}
-    elif isinstance(item, Mapping):
-        found = jsonable(item)
-    else:
-        return None
-    return _complete(found)
+        return {"document": name, "title": about.get("title", ""), "text": item.page_content}
+    if isinstance(item, Mapping) and item.get("document"):
+        return {name: item[name] for name in SourceRecord.__annotations__ if name in item}
+    return {}
 
 
 def _complete(found: Mapping[str, Any]) -> SourceRecord | None:

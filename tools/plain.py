@@ -5,10 +5,11 @@ float, str, and lists and string-keyed dicts of these.
 """
 
 import dataclasses
+import inspect
 import json
 import math
 from collections import deque
-from collections.abc import Iterator, KeysView, Mapping, Sequence, ValuesView
+from collections.abc import Collection, Iterator, KeysView, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -19,22 +20,47 @@ from typing import Any
 from uuid import UUID
 
 from tools.errors import NotPlain
+from tools.faults import one_line
 
+MAX_VALUE = 10_000_000
+"""Bytes of JSON text a value may take, escapes not counted."""
+MAX_ITEMS = 2_000_000
+"""Values a structure may hold in all; text counts once, whatever its length."""
 MAX_DEPTH = 100
 """Levels of nesting a value may have."""
-MAX_VALUES = 2_000_000
-"""Values a structure may hold in all; text counts once, whatever its length."""
 
 _INT64 = range(-(2**63), 2**64)
 
 
 def jsonable(value: Any) -> Any:
-    """Return the value as plain data: models and dataclasses become dicts, tuples and sets lists.
+    """Return the value as plain data of its own: models and dataclasses become dicts, tuples and sets lists.
 
     Integers beyond 64 bits become their digits as text, since no checkpoint can hold them as numbers.
-    Raises NotPlain for bytes, NaN and infinities, generators, cycles and objects with no plain form.
+    Raises NotPlain for bytes, NaN and infinities, generators, cycles, objects with no plain form, and
+    values beyond `MAX_VALUE`, `MAX_ITEMS` or `MAX_DEPTH`.
     """
-    return _Plain().convert(value, 0)
+    try:
+        return _Plain().convert(value, 0)
+    except NotPlain:
+        raise
+    except _Full:
+        raise NotPlain(
+            f"returned {_extent(value)}, too large for a value, which may hold {MAX_VALUE // 10**6} MB as "
+            f"JSON and {MAX_ITEMS:,} values; return a part of it, or the path of a file"
+        ) from None
+    except Exception as error:  # code of the value's own class ran
+        raise NotPlain(
+            f"returned {_a(type(value).__name__)} that could not be read: {one_line(error)}"
+        ) from error
+
+
+def fresh(value: Any) -> Any:
+    """Return plain data with every list and dict made anew, so that changing it in place changes no other."""
+    if isinstance(value, dict):
+        return {key: fresh(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [fresh(item) for item in value]
+    return value
 
 
 def as_text(value: Any) -> str:
@@ -46,25 +72,66 @@ def as_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
+class _Full(Exception):
+    """There is no room for more."""
+
+
 class _Plain:
+    """One conversion; it stops at the first value for which there is no room."""
+
     def __init__(self) -> None:
-        self._left = MAX_VALUES
+        self._bytes = MAX_VALUE
+        self._items = MAX_ITEMS
         self._open: set[int] = set()
 
     def convert(self, value: Any, depth: int) -> Any:
-        self._left -= 1
-        if self._left < 0:
-            raise NotPlain(f"returned more than {MAX_VALUES:,} values; return fewer, or the path of a file")
-        if value is None or isinstance(value, bool):
+        self._items -= 1
+        if self._items < 0:
+            raise _Full
+        kind = type(value)
+        if kind is str:
+            return self._text(value)
+        if kind is dict or kind is list:  # most values are one of these: asked first
+            return self._structure(value, depth)
+        if kind is int or kind is float:
+            return self._number(value)
+        if value is None or kind is bool:
+            self._take(6)
             return value
+        return self._other(value, depth)
+
+    def _other(self, value: Any, depth: int) -> Any:
         if isinstance(value, Enum):
             return self.convert(value.value, depth)
         if isinstance(value, str):
-            return _text(value)
+            return self._text(value)
         if isinstance(value, int | float | Decimal | Fraction):
-            return _number(value)
+            return self._number(value)
         scalar = _scalar(value)
-        return self._structure(value, depth) if scalar is None else scalar
+        if scalar is not None:
+            return self.convert(scalar, depth)
+        return self._structure(value, depth)
+
+    def _take(self, size: int) -> None:
+        self._bytes -= size
+        if self._bytes < 0:
+            raise _Full
+
+    def _text(self, value: str) -> str:
+        plain = str.__str__(value)
+        self._take(len(plain) + 4)  # two quotes, a comma, a space
+        if plain.isascii():
+            return plain
+        try:
+            self._take(len(plain.encode()) - len(plain))
+        except UnicodeEncodeError:  # half a surrogate pair cannot be stored or sent as UTF-8
+            return plain.encode("utf-8", "replace").decode()
+        return plain
+
+    def _number(self, value: int | float | Decimal | Fraction) -> int | float | str:
+        number = _plain_number(value)
+        self._take(len(repr(number)) + 2)
+        return number
 
     def _structure(self, value: Any, depth: int) -> Any:
         if depth >= MAX_DEPTH:
@@ -78,58 +145,86 @@ class _Plain:
             self._open.discard(id(value))
 
     def _children(self, value: Any, depth: int) -> Any:
-        fields = _fields(value)
+        self._take(4)
+        if type(value) is list:
+            return self._list(value, depth)
+        fields = value if type(value) is dict else _fields(value)
         if fields is not None:
             return self._object(fields, depth)
         if isinstance(value, AbstractSet) and not isinstance(value, KeysView):
-            return _sorted([self.convert(item, depth) for item in value])
+            return _sorted(self._list(value, depth))
         if _is_list(value):
-            return [self.convert(item, depth) for item in value]
+            return self._list(value, depth)
         if _is_array(value):
-            inner = value.item() if value.ndim == 0 else value.tolist()
-            return self.convert(inner, depth)
+            return self._array(value, depth)
         raise NotPlain(_refusal(value))
 
+    def _list(self, value: Collection[Any], depth: int) -> list[Any]:
+        self._announce(len(value))
+        return [self.convert(item, depth) for item in value]
+
     def _object(self, fields: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+        self._announce(len(fields))
         plain: dict[str, Any] = {}
         for key, item in fields.items():
-            name = _key(key)
+            name = self._text(_key(key))
             if name in plain:
-                raise NotPlain(f"returned an object with two keys that both read {name!r}; rename one")
+                raise NotPlain(f"returned an object with two keys that both read {_cut(name)!r}; rename one")
             plain[name] = self.convert(item, depth)
         return plain
 
+    def _array(self, value: Any, depth: int) -> Any:
+        self._announce(math.prod(value.shape))  # an array may claim more than memory holds
+        return self.convert(value.item() if value.ndim == 0 else value.tolist(), depth)
 
-def _text(value: str) -> str:
-    plain = str.__str__(value)
-    if plain.isascii():
-        return plain
-    # half a surrogate pair cannot be stored or sent as UTF-8
-    return plain.encode("utf-8", "replace").decode() if _has_surrogate(plain) else plain
+    def _announce(self, count: int) -> None:
+        """Refuse what says itself that it holds too much, before the first item is looked at."""
+        if count > self._items:
+            raise _Full
 
 
-def _has_surrogate(text: str) -> bool:
+def _extent(value: Any) -> str:
+    if isinstance(value, str):
+        return f"a text of {len(value):,} characters"
+    kind = _a(type(value).__name__)
     try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
+        return f"{kind} of {len(value):,} items"
+    except Exception:  # no length, or one beyond any memory
+        return kind
 
 
-def _number(value: int | float | Decimal | Fraction) -> int | float | str:
+def _cut(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def _plain_number(value: int | float | Decimal | Fraction) -> int | float | str:
+    # what a subclass makes of conversion and comparison is not asked: `in` alone would search a range for ever
     if isinstance(value, int):
-        return int(value) if value in _INT64 else _digits(value)
-    if not math.isfinite(value):
-        raise NotPlain(
-            f"returned {value}, which is not a number JSON can hold; return null or a text instead"
-        )
+        whole = int.__index__(value)
+        return whole if whole in _INT64 else _digits(whole)
     if isinstance(value, float):
-        return float(value)
+        number = float.__float__(value)
+        if not math.isfinite(number):
+            raise NotPlain(_no_number(number))
+        return number
+    return _exact_number(value)
+
+
+def _exact_number(value: Decimal | Fraction) -> int | float | str:
+    if isinstance(value, Decimal) and not value.is_finite():
+        raise NotPlain(_no_number(value))
+    number = float(value)
+    if not math.isfinite(number):
+        raise NotPlain(_no_number(value))
     if value == int(value):
-        return _number(int(value))
-    if isinstance(value, Decimal) and Decimal(repr(float(value))) != value:
+        return _plain_number(int(value))
+    if isinstance(value, Decimal) and Decimal(repr(number)) != value:
         return str(value)  # more digits than a float holds
-    return float(value)
+    return number
+
+
+def _no_number(value: float | Decimal | Fraction) -> str:
+    return f"returned {_cut(str(value))}, which is not a number JSON can hold; return null or a text instead"
 
 
 def _digits(value: int) -> str:
@@ -174,12 +269,12 @@ def _key(key: Any) -> str:
     if isinstance(key, Enum):
         return _key(key.value)
     if isinstance(key, str):
-        return _text(key)
+        return key
     if key is None or isinstance(key, bool):
         return json.dumps(key)
     if isinstance(key, int | float | date | time | UUID | PurePath):
         return str(key)
-    raise NotPlain(f"returned an object with a {type(key).__name__} as a key; use texts as keys")
+    raise NotPlain(f"returned an object with {_a(type(key).__name__)} as a key; use texts as keys")
 
 
 def _sorted(items: list[Any]) -> list[Any]:
@@ -205,11 +300,19 @@ def _is_command(value: Any) -> bool:
 
 
 def _refusal(value: Any) -> str:
-    kind = type(value).__name__
+    kind = _a(type(value).__name__)
+    if inspect.iscoroutine(value):
+        value.close()  # nobody will await it, which Python would complain of
+    if inspect.isawaitable(value) or hasattr(value, "add_done_callback"):
+        return f"returned {kind}, which was not awaited; await it in the tool"
     if isinstance(value, bytes | bytearray | memoryview):
         return f"returned {len(value):,} bytes, not text or JSON; decode them, or return the path of a file"
     if isinstance(value, Iterator) or hasattr(value, "__anext__"):
-        return f"returned a {kind}, which yields its values only once; return a list"
+        return f"returned {kind}, which yields its values only once; return a list"
     if _is_command(value):
-        return f"returned a {kind}, which steers a graph; a plan's step takes only values"
-    return f"returned a {kind} object, not text or JSON; return plain data"
+        return f"returned {kind}, which steers a graph; a plan's step takes only values"
+    return f"returned {kind} object, not text or JSON; return plain data"
+
+
+def _a(kind: str) -> str:
+    return f"{'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind}"

@@ -45,6 +45,8 @@ class ToolSpec:
     """Calls as a plan would write them."""
     injected: frozenset[str] = frozenset()
     """Arguments that the runtime fills in and a plan must never give."""
+    key_argument: str | None = None
+    """The one of these that takes an idempotency key: calls with the same key act once."""
 
     @property
     def properties(self) -> Mapping[str, Any]:
@@ -89,19 +91,21 @@ def read(tool: BaseTool, effects: Effects | None = None) -> ToolSpec:
     if not _NAME.fullmatch(tool.name):
         raise CatalogError(f"{tool.name!r} is no tool name; use letters, digits, _ and -, and no digit first")
     metadata = tool.metadata or {}
-    injected = _injected(tool)
+    schema, injected = _schema(tool), _injected(tool)
+    key = _key_argument(tool, schema, injected)
     marked = effects or _effects(tool)
     return ToolSpec(
         tool=tool,
         name=tool.name,
         description=tool.description,
-        schema=_schema(tool),
+        schema=_without(schema, key),
         effects=marked,
-        idempotent=_idempotent(tool, marked),
+        idempotent=_idempotent(tool, marked, key),
         returns=_returns(tool.name, metadata.get("returns")),
         fallback=_fallback(tool.name, metadata.get("fallback")),
         examples=_examples(tool.name, metadata.get("examples", ())),
-        injected=injected,
+        injected=injected if key is None else injected | {key},
+        key_argument=key,
     )
 
 
@@ -123,12 +127,37 @@ def _effects(tool: BaseTool) -> Effects:
     return "unknown"
 
 
-def _idempotent(tool: BaseTool, effects: Effects) -> bool:
+def _idempotent(tool: BaseTool, effects: Effects, key: str | None) -> bool:
     metadata = tool.metadata or {}
     said = metadata.get("idempotent", metadata.get("idempotentHint"))
     if said is not None and not isinstance(said, bool):
         raise CatalogError(f"{tool.name!r} says idempotent={said!r}; say True or False")
+    if key is not None:
+        if metadata.get("idempotent") is False:
+            raise CatalogError(f"{tool.name!r} names an idempotency key and says idempotent=False; drop one")
+        return True
     return effects == "reads" if said is None else said
+
+
+def _key_argument(tool: BaseTool, schema: Mapping[str, Any], injected: frozenset[str]) -> str | None:
+    said = (tool.metadata or {}).get("idempotency_key")
+    if said is None:
+        return None
+    if isinstance(said, str) and said in {*schema["properties"], *injected}:
+        return said
+    raise CatalogError(
+        f"{tool.name!r} names the idempotency key {said!r}, which is none of its arguments: "
+        f"{', '.join(map(repr, schema['properties'])) or 'it has none'}"
+    )
+
+
+def _without(schema: dict[str, Any], argument: str | None) -> dict[str, Any]:
+    """Return the schema of all other arguments: what a plan is shown, and may give."""
+    if argument is None:
+        return schema
+    properties = {name: about for name, about in schema["properties"].items() if name != argument}
+    required = [name for name in schema.get("required", ()) if name != argument]
+    return {**schema, "properties": properties, "required": required}
 
 
 def _is_mcp(tool: BaseTool) -> bool:
