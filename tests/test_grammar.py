@@ -277,3 +277,10 @@ def test_a_megabyte_of_hostile_text_is_read_in_bounded_time(piece: str) -> None:
     reader = PlanReader(TOOLS)
     reader.feed(piece * (1_000_000 // len(piece)))
     reader.close()
+
+
+def test_a_step_of_another_name_is_a_problem_and_not_silence() -> None:
+    """A line that names its step otherwise than E and a number is reported, also beside good ones."""
+    plan, problems = read_plan('#A = look(name="Ann")\n#E2 = look(name="#A")\n', {"look": ["name"]})
+    assert [step.id for step in plan.steps] == ["E2"]
+    assert [problem.message for problem in problems] == ["'#A' is no name of a step."]

@@ -56,6 +56,7 @@ _LANDMARK = re.compile(
     | (?:^{_LEAD}(?P<number>\d{{1,4}})[.)][ \t]*[*_`]*(?P<numbered>[A-Za-z_][\w\-]*)(?P<numbered_open>\())
     | (?:^{_LEAD}(?P<bare>[A-Za-z_][\w\-]*)(?P<bare_open>\())
     | (?:^{_LEAD}\#E(?P<broken>[1-9]\d{{0,3}})[*_`]*[ \t]*(?:=|:=|←))
+    | (?:^{_LEAD}\#(?P<foreign>(?!E[1-9])[A-Za-z]\w{{0,40}})[*_`]*[ \t]*(?:=|:=|←)[ \t]*[A-Za-z_][\w.\-]*[(\[])
     | (?P<plan>^{_LEAD}(?:Plan|Strategy|Thought)[*_`]*[ \t]*:[*_`]*)
     | (?P<json>^[ \t]*(?:\{{(?=\s*["'}}“])|\[(?=\s*[\[{{\]]))
         |\[(?=\s*\{{\s*["'])
@@ -193,7 +194,7 @@ class PlanReader:
             return self._strategy(match)
         if match["json"]:
             return self._json(match)
-        if match["broken"]:
+        if match["broken"] or match["foreign"]:
             return self._no_call(match)
         return self._call(match)
 
@@ -229,12 +230,15 @@ class PlanReader:
         return True
 
     def _no_call(self, match: re.Match[str]) -> bool:
-        """Report a line that begins like a step, once it has ended without becoming a call."""
+        """Report a line that begins like a step and is none, once it has ended."""
         end = self._text.find("\n", match.end())
         if end < 0:
             return False
         said = self._text[match.end() : end].strip()
-        self._problem("unreadable", StepId(f"E{match['broken']}"), f"{said[:80]!r} is not a call.", _FORM)
+        if match["foreign"]:
+            self._problem("unreadable", None, f"'#{match['foreign']}' is no name of a step.", _FORM)
+        else:
+            self._problem("unreadable", StepId(f"E{match['broken']}"), f"{said[:80]!r} is not a call.", _FORM)
         self._at = end
         return True
 
