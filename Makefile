@@ -15,7 +15,8 @@ help:
 	@echo "make test    install, then lint, types, import floors and all tests"
 	@echo "make check   lint, types and import floors only"
 	@echo "make serve   the LangGraph server with Studio and the page at /ui, offline, on port 2024"
-	@echo "make bench   the benchmarks; results go to benchmarks/results/. Most need a folder of data:"
+	@echo "make bench   the benchmarks, peers side by side among them; about half an hour. Results go to"
+	@echo "             benchmarks/results/. Most of the others need a folder of data:"
 	@echo "             make bench AGENT_GRAPH_BENCH_DATA=/path/to/data"
 	@echo "make format  format the code"
 	@echo "make clean   remove .venv and everything that was generated"
@@ -35,13 +36,15 @@ test: check
 	@$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term
 
 bench: .venv/.installed-dev
+	@$(MAKE) --no-print-directory .venv/.installed-bench || echo "matplotlib is missing: there will be tables and no plot." >&2
+	@$(MAKE) --no-print-directory .venv-bench/.installed || echo "The peers' environment is missing: NeMo will not be measured." >&2
 	@failed=0; for script in $(filter-out %/folders.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || failed=1; done; exit $$failed
 
 format: .venv/.installed-dev
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .langgraph_api .coverage* dist build
+	rm -rf .venv .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .langgraph_api .coverage* dist build
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "agent-graph needs Python 3.11, 3.12 or 3.13 with venv (on Debian: apt install python3-venv). Name yours with: make PYTHON=/path/to/python3"; exit 1; }
@@ -61,3 +64,13 @@ clean:
 	@echo "Installing agent-graph and its development tools into .venv, once; this takes about a minute..." >&2
 	@$(PIP) -e '.[dev]'
 	@touch $@ .venv/.installed .venv/.installed-server
+
+.venv/.installed-bench: .venv/.installed-dev
+	@$(PIP) -e '.[bench]'
+	@touch $@
+
+.venv-bench/.installed: benchmarks/peers/constraints.txt
+	@echo "Installing the benchmarks' peers into .venv-bench, once; 1.3 GB, some minutes..." >&2
+	@$(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install -qq --disable-pip-version-check --no-input -c $< 'nvidia-nat[langchain]==1.9.0'
+	@touch $@

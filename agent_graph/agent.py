@@ -4,16 +4,21 @@ import asyncio
 import os
 import queue
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
 
 from agent_graph.context import Context
-from agent_graph.errors import ThreadBusy, UserError
-from agent_graph.state import AgentState, InputState, OutputState
+from agent_graph.errors import UserError
+from agent_graph.exclusive import alone
+from agent_graph.journal import JournalLost, load
+from agent_graph.references import StepId
+from agent_graph.state import AgentState, InputState, OutputState, decode
 
 
 class Agent(CompiledStateGraph[AgentState, Context, InputState, OutputState]):
@@ -22,10 +27,10 @@ class Agent(CompiledStateGraph[AgentState, Context, InputState, OutputState]):
     async def astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         """Run and yield as it goes; LangGraph's own, with one run per thread at a time.
 
-        Raises ThreadBusy when the thread has a run going on in this process: LangGraph would let both
-        finish and keep the updates of one.
+        Raises ThreadBusy when the thread has a run going on, here or in another process: LangGraph would
+        let both finish and keep the updates of one.
         """
-        with _alone(self.checkpointer, args[1] if len(args) > 1 else kwargs.get("config")):
+        async with _alone(self, args[1] if len(args) > 1 else kwargs.get("config")):
             async for part in super().astream(*args, **kwargs):
                 yield part
 
@@ -48,28 +53,38 @@ class Agent(CompiledStateGraph[AgentState, Context, InputState, OutputState]):
         finally:
             pump.cancel()
 
+    async def avalue(self, config: RunnableConfig, step: str) -> Any:
+        """Return the whole value of a step of the thread's last turn, also one too large for the state.
 
-_RUNNING: set[tuple[int, str, str]] = set()
-"""Threads with a run going on: the checkpointer, the thread, the place inside an outer graph."""
+        Raises UserError when the step has no value, or its value is not kept any more.
+        """
+        state = await self.aget_state(config)
+        found = decode(cast("AgentState", state.values)).evidence.get(StepId(step.removeprefix("#")))
+        if found is None or not found.ok:
+            raise UserError(f"#{step.removeprefix('#')} has no value in this thread.")
+        if found.whole is None:
+            return found.value
+        try:
+            saver = self.checkpointer
+            return await load(saver if isinstance(saver, BaseCheckpointSaver) else None, found.whole)
+        except JournalLost as error:
+            raise UserError(f"#{found.step}: {error}") from error
+
+    def value(self, config: RunnableConfig, step: str) -> Any:
+        """Return the whole value of a step; as `avalue`."""
+        return _wait(self.avalue(config, step))
 
 
-@contextmanager
-def _alone(checkpointer: Any, config: Any) -> Iterator[None]:
-    thread = (config or {}).get("configurable", {})
-    name = thread.get("thread_id")
-    if not checkpointer or name is None:
-        yield
-        return
-    key = (id(checkpointer), str(name), str(thread.get("checkpoint_ns", "")))
-    if key in _RUNNING:
-        raise ThreadBusy(
-            f"The thread {name!r} has a run that has not ended. Wait for it, or use another thread."
-        )
-    _RUNNING.add(key)
-    try:
-        yield
-    finally:
-        _RUNNING.discard(key)
+def _alone(agent: Agent, config: Any) -> AbstractAsyncContextManager[None]:
+    """Return the guard of the run's thread; nothing is kept without a checkpointer or a thread."""
+    place = {**_place(agent.config), **_place(config)}
+    if not agent.checkpointer or place.get("thread_id") is None:
+        return nullcontext()
+    return alone(agent.checkpointer, str(place["thread_id"]), str(place.get("checkpoint_ns", "")))
+
+
+def _place(config: Any) -> Mapping[str, Any]:
+    return (config or {}).get("configurable") or {}
 
 
 async def _pump(source: AsyncIterator[Any], parts: queue.SimpleQueue[tuple[bool, Any]]) -> None:

@@ -1,16 +1,18 @@
 """The pause before a plan acts: show it to a person; take approve, edit or reject."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal
 
 from langgraph.config import get_config
 from langgraph.types import interrupt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from agent_graph import references
 from agent_graph.errors import UserError
 from agent_graph.events import ApprovalAsked, PlanReady, teller
-from agent_graph.plan import Plan, PlanProblem
-from agent_graph.references import StepId
+from agent_graph.evidence import Evidence
+from agent_graph.plan import Plan, PlanProblem, Step
+from agent_graph.references import ReferenceMissing, StepId
 from agent_graph.state import AgentState, Approval, Node, Run, decode
 
 ReadPlan = Callable[[str, Run], tuple[Plan, tuple[PlanProblem, ...]]]
@@ -62,7 +64,7 @@ def approval_node(*, writing: Collection[str], read_plan: ReadPlan, clock: Calla
         faults: tuple[PlanProblem, ...] = ()
         note: tuple[PlanProblem, ...] = ()
         while True:
-            reply = _reply(interrupt(payload(plan, writing, (*note, *faults))))
+            reply = _reply(interrupt(payload(plan, writing, (*note, *faults), run.evidence)))
             note = () if reply else (_unreadable(),)
             if reply is None or (reply.decision == "approve" and faults):
                 continue  # what failed its check cannot be waved through: its problems are shown again
@@ -77,14 +79,24 @@ def approval_node(*, writing: Collection[str], read_plan: ReadPlan, clock: Calla
     return approval
 
 
-def payload(plan: Plan, writing: Collection[str], problems: Collection[PlanProblem] = ()) -> dict[str, Any]:
-    """Return what a person is shown: the plan as text and as steps, which of them write, what was wrong."""
+def payload(
+    plan: Plan,
+    writing: Collection[str],
+    problems: Collection[PlanProblem] = (),
+    evidence: Mapping[StepId, Evidence] | None = None,
+) -> dict[str, Any]:
+    """Return what a person is shown: the plan as text and as steps, which of them write, what was wrong.
+
+    `evidence` is what earlier plans found: a step that refers only to it is shown `filled`, as it would run.
+    """
     writes: set[StepId] = set(plan.using(writing))
+    found = evidence or {}
     return {
         "question": "May this plan run?",
         "plan": str(plan),
         "steps": [
             {"id": step.id, "tool": step.tool, "args": step.args, "writes": step.id in writes}
+            | _filled(step, found)
             for step in plan.steps
         ],
         "problems": [str(problem) for problem in problems],
@@ -94,6 +106,21 @@ def payload(plan: Plan, writing: Collection[str], problems: Collection[PlanProbl
             {"decision": "reject", "reason": "<why>"},
         ],
     }
+
+
+def _filled(step: Step, evidence: Mapping[StepId, Evidence]) -> dict[str, Any]:
+    """Show what a step would be called with, when all that it refers to is known."""
+    if not step.needs or not all(need in evidence and evidence[need].ok for need in step.needs):
+        return {}
+    try:
+        filled = references.fill(step.args, lambda need: _shown(evidence[need]))
+    except ReferenceMissing as error:
+        return {"problem": str(error)}
+    return {"filled": filled} if filled != step.args else {}
+
+
+def _shown(evidence: Evidence) -> Any:
+    return evidence.text if evidence.whole is not None else evidence.value
 
 
 def _reply(given: Any) -> Reply | None:

@@ -32,6 +32,7 @@ class Context(BaseModel):
     max_tools_in_prompt: int = Field(
         40, ge=1, le=1000, description="Most tools the planner is shown: beyond that, the most relevant ones."
     )
+    eager: bool = Field(True, description="Start steps that only read while the plan is still being written.")
     retries: int = Field(
         2, ge=0, le=10, description="Further attempts after a passing fault (timeout, 429, 5xx)."
     )
@@ -45,4 +46,7 @@ class Context(BaseModel):
         6000, ge=200, le=500_000, description="Tokens of evidence the solver may read."
     )
     history_tokens: int = Field(1500, ge=0, le=100_000, description="Tokens of earlier conversation to keep.")
+    history_messages: int = Field(
+        40, ge=2, le=10_000, description="Messages of earlier turns that stay in the state; older ones go."
+    )
     passages: int = Field(6, ge=1, le=50, description="Passages a search brings when the plan does not say.")

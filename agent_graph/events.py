@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from agent_graph.evidence import Answer, FailureKind, StepStatus
 from agent_graph.plan import Plan, PlanProblem, Step
 from agent_graph.references import StepId
-from agent_graph.usage import Role, Usage
+from agent_graph.usage import Role, RoleUsage, Usage
 
 
 class _Event(BaseModel):
@@ -91,6 +91,8 @@ class StepFinished(_Event):
     attempts: int = 1
     seconds: float = 0.0
     sources: int = 0
+    usage: RoleUsage | None = None
+    """What the tool's own model calls cost, if it made any."""
 
 
 class Replanned(_Event):

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agent_graph import references
 from agent_graph.references import StepId
+from agent_graph.usage import RoleUsage
 
 StepStatus = Literal["ok", "failed", "skipped"]
 """ok: the tool returned; failed: it did not, see `error`; skipped: not run, see `error` for why."""
@@ -17,6 +18,8 @@ FailureKind = Literal[
     "tool_error",
     "transient",
     "interrupted",
+    "repeated",
+    "withdrawn",
     "dependency",
     "deadline",
 ]
@@ -44,6 +47,17 @@ class Source(BaseModel):
     score: float | None = None
 
 
+class Whole(BaseModel):
+    """Where a value lies that is too large for the state: among the writes of one checkpoint."""
+
+    model_config = ConfigDict(frozen=True)
+
+    thread: str
+    namespace: str
+    checkpoint: str
+    key: str
+
+
 class Evidence(BaseModel):
     """The outcome of one step: an observation with its status, sources and attempts. Failure is never text."""
 
@@ -52,10 +66,14 @@ class Evidence(BaseModel):
     step: StepId
     tool: str
     args: dict[str, Any] = Field(default_factory=dict)
-    """The arguments as called, references filled."""
+    """The arguments as called, references filled; a large one stands as it was written."""
     status: StepStatus
     value: Any = None
-    """What the tool returned, with its type, as JSON-like data."""
+    """What the tool returned, with its type, as JSON-like data; None when it lies in `whole`."""
+    whole: Whole | None = None
+    """Where a large value was stored apart; `Agent.value` brings it."""
+    beginning: str = ""
+    """The first characters of a value that lies in `whole`."""
     sources: tuple[Source, ...] = ()
     error: str = ""
     """One sentence on why there is no value; empty when status is ok."""
@@ -64,8 +82,10 @@ class Evidence(BaseModel):
     seconds: float = 0.0
     started: float = 0.0
     """Seconds after the run began."""
+    usage: RoleUsage = RoleUsage()
+    """What the tool's own model calls cost."""
     fingerprint: str = ""
-    """Of step, tool and filled arguments: a result that does not match its step is never used."""
+    """Of tool and filled arguments: a result that does not match its step's call is never used."""
 
     @property
     def ok(self) -> bool:
@@ -74,8 +94,10 @@ class Evidence(BaseModel):
 
     @property
     def text(self) -> str:
-        """The value as text; empty for evidence that has none."""
-        return references.as_text(self.value) if self.ok and self.value is not None else ""
+        """The value as text, or its beginning when it lies apart; empty for evidence that has none."""
+        if self.value is None:
+            return self.beginning
+        return references.as_text(self.value) if self.ok else ""
 
 
 class Citation(BaseModel):
@@ -102,9 +124,11 @@ class Answer(BaseModel):
     text: str
     citations: tuple[Citation, ...] = ()
     unsupported: tuple[str, ...] = ()
-    """Sentences of the answer that no evidence supports."""
+    """Sentences of the answer that cite nothing, or that share nothing with what they cite."""
     forged: tuple[str, ...] = ()
     """Citations the model invented, removed from the text."""
+    unverified_numbers: tuple[str, ...] = ()
+    """Numbers of the answer, as written, that stand in no evidence and not in the question, and no step gave."""
     insufficient: str = ""
     """What is missing, when the evidence does not answer the task."""
     author: str = ""

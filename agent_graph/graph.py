@@ -5,6 +5,8 @@
                  +----------+-----------+---------+
 
 Back to the planner, within `max_replans`: a plan was rejected, a step failed, evidence is insufficient.
+With `eager`, and when no plan can need approval, the planner's node runs the steps while it writes them, and
+goes on to where the worker would.
 """
 
 import time
@@ -13,7 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, NamedTuple, get_args
 
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import HumanMessage, RemoveMessage
 from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 
@@ -21,21 +23,25 @@ from agent_graph.agent import Agent
 from agent_graph.approval import approval_node
 from agent_graph.checkpoint import prepared
 from agent_graph.context import Context
+from agent_graph.eager import Eager
+from agent_graph.events import Tell
+from agent_graph.evidence import Evidence
 from agent_graph.models import Models
-from agent_graph.plan import Plan, PlanProblem
+from agent_graph.plan import Plan, PlanProblem, Step
 from agent_graph.planner import check, read_plan, write_plan
 from agent_graph.planner.node import WritePlan, planner_node
 from agent_graph.solver import write_answer
 from agent_graph.solver.node import Solve, solver_node
+from agent_graph.solver.top_up import SEARCH
 from agent_graph.state import AgentState, InputState, OutputState, Run, decode, task_of
 from agent_graph.usage import Usage
-from agent_graph.worker.call import StepCaller
-from agent_graph.worker.dataflow import CallStep
+from agent_graph.worker.call import Call, CallStep, StepCaller, finished
+from agent_graph.worker.dataflow import Effects
 from agent_graph.worker.node import worker_node
 from retrieval.knowledge import Knowledge
 from tools.catalog import Catalog
 
-AfterPlanner = Literal["approval", "solver"]
+AfterPlanner = Literal["approval", "planner", "solver"]
 AfterApproval = Literal["worker", "planner", "solver"]
 AfterWorker = Literal["planner", "solver"]
 AfterSolver = Literal["planner", "__end__"]
@@ -61,25 +67,32 @@ class Deps(NamedTuple):
         return "planner service" if self.plan else self.models.mode
 
     @property
-    def writing(self) -> frozenset[str]:
-        """The tools that have side effects."""
-        return frozenset(name for name, spec in self.catalog.items() if spec.effects == "writes")
+    def effects(self) -> Effects:
+        """Which tools have side effects, and which of those must not be repeated."""
+        writing = {name: spec for name, spec in self.catalog.items() if spec.effects == "writes"}
+        once = frozenset(name for name, spec in writing.items() if not spec.idempotent)
+        return Effects(writing=frozenset(writing), once=once)
 
 
 def build_graph(deps: Deps, *, checkpointer: Any = None, store: Any = None, name: str = "agent") -> Agent:
     """Compile the agent from what serves it."""
-    models, catalog, clock = deps.models, deps.catalog, deps.clock
+    models, catalog, clock, effects = deps.models, deps.catalog, deps.clock, deps.effects
+    call = deps.call or StepCaller(catalog, clock)
     can_replan = models.planner is not None or deps.plan is not None
     planner = planner_node(
         deps.plan or partial(write_plan, chain=models.planner, catalog=catalog),
+        begin=Eager(catalog, call, effects, clock).begin,
         mode=deps.mode,
         knowledge=deps.knowledge if can_replan else None,
         clock=clock,
     )
-    approval = approval_node(writing=deps.writing, read_plan=partial(_read_edited, catalog), clock=clock)
-    worker = worker_node(deps.call or StepCaller(catalog, clock), writing=deps.writing, clock=clock)
+    approval = approval_node(writing=effects.writing, read_plan=partial(_read_edited, catalog), clock=clock)
+    worker = worker_node(call, effects=effects, clock=clock)
     solve = deps.solve or partial(write_answer, chain=models.solver)
-    solver = solver_node(solve, can_replan=can_replan, clock=clock)
+    # Extractive mode would search for the same words again.
+    can_search = SEARCH in catalog and (models.solver is not None or deps.solve is not None)
+    search = partial(_search, call, clock) if can_search else None
+    solver = solver_node(solve, can_replan=can_replan, search=search, clock=clock)
 
     graph = StateGraph(AgentState, context_schema=Context, input_schema=InputState, output_schema=OutputState)
     graph.add_node("intake", _intake(clock))
@@ -89,7 +102,8 @@ def build_graph(deps: Deps, *, checkpointer: Any = None, store: Any = None, name
     graph.add_node("solver", solver)
     graph.add_edge(START, "intake")
     graph.add_edge("intake", "planner")
-    graph.add_conditional_edges("planner", _after_planner)
+    after_planner = partial(_after_planner, can_replan=can_replan)
+    graph.add_conditional_edges("planner", after_planner, list(get_args(AfterPlanner)))
     after_approval = partial(_after_approval, can_replan=can_replan)
     graph.add_conditional_edges("approval", after_approval, list(get_args(AfterApproval)))
     after_worker = partial(_after_worker, can_replan=can_replan)
@@ -103,13 +117,13 @@ def build_graph(deps: Deps, *, checkpointer: Any = None, store: Any = None, name
 def _intake(clock: Callable[[], float]) -> Callable[..., Any]:
     async def intake(state: AgentState, runtime: Runtime[Context]) -> dict[str, Any]:
         """Start a turn: fresh plan and evidence, and the knobs kept for a resumed run."""
-        task = task_of(state)
+        task, context = task_of(state), runtime.context or Context()
         question = _question(state, task)
         return {
             "task": task,
-            "messages": [question],  # one that is there already is replaced by itself
+            "messages": [*_too_old(state, context), question],  # one that is there is replaced by itself
             "asked": question.id,
-            "context": runtime.context or Context(),
+            "context": context,
             "started": clock(),
             "plan": None,
             "evidence": {},
@@ -124,12 +138,28 @@ def _intake(clock: Callable[[], float]) -> Callable[..., Any]:
     return intake
 
 
+def _too_old(state: AgentState, context: Context) -> list[RemoveMessage]:
+    """Return what takes the oldest messages out of the state: a long conversation must not grow for ever."""
+    earlier = state.get("messages", [])[:-1]
+    old = earlier[: max(len(earlier) - context.history_messages, 0)]
+    return [RemoveMessage(id=message.id) for message in old if message.id]
+
+
 def _question(state: AgentState, task: str) -> HumanMessage:
     """Return the message that asks the task: the newest one, or one made of a bare task."""
     last = next(iter(reversed(state.get("messages", []))), None)
     if isinstance(last, HumanMessage) and str(last.text) == task:
         return last
     return HumanMessage(task, id=str(uuid.uuid4()))
+
+
+async def _search(call: CallStep, clock: Callable[[], float], step: Step, run: Run, tell: Tell) -> Evidence:
+    """Run the one step that the solver may ask for itself."""
+    deadline = clock() + run.context.step_timeout_s
+    asked = Call(step=step, args=step.args, context=run.context, started=run.started, deadline=deadline)
+    evidence = await call(asked, tell)
+    tell(finished(evidence))
+    return evidence
 
 
 def _read_edited(catalog: Catalog, text: str, run: Run) -> tuple[Plan, tuple[PlanProblem, ...]]:
@@ -140,8 +170,11 @@ def _read_edited(catalog: Catalog, text: str, run: Run) -> tuple[Plan, tuple[Pla
     return plan, (*problems, *check(plan, catalog, max_steps=limit, evidence=run.evidence, earlier=earlier))
 
 
-def _after_planner(state: AgentState) -> AfterPlanner:
-    return "approval" if decode(state).plan.steps else "solver"
+def _after_planner(state: AgentState, *, can_replan: bool) -> AfterPlanner:
+    run = decode(state)
+    if any(step.id not in run.evidence for step in run.plan.steps):
+        return "approval"
+    return _after_steps(run, can_replan)
 
 
 def _after_approval(state: AgentState, *, can_replan: bool) -> AfterApproval:
@@ -152,7 +185,10 @@ def _after_approval(state: AgentState, *, can_replan: bool) -> AfterApproval:
 
 
 def _after_worker(state: AgentState, *, can_replan: bool) -> AfterWorker:
-    run = decode(state)
+    return _after_steps(decode(state), can_replan)
+
+
+def _after_steps(run: Run, can_replan: bool) -> AfterWorker:
     failed = any(run.evidence[step.id].status == "failed" for step in run.plan.steps)
     return "planner" if failed and _may_replan(run, can_replan) else "solver"
 

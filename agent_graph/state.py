@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from agent_graph.context import Context
 from agent_graph.errors import UserError
-from agent_graph.evidence import Answer, Citation, Evidence, Source
+from agent_graph.evidence import Answer, Citation, Evidence, Source, Whole
 from agent_graph.plan import Plan, PlanProblem, Step
 from agent_graph.references import StepId
 from agent_graph.usage import RoleUsage, Usage
@@ -114,7 +114,7 @@ class Node(Protocol):
 
 
 CHECKPOINTED: tuple[type[BaseModel], ...] = (
-    *(Context, Plan, Step, PlanProblem, Evidence, Source, Answer, Citation, Usage, RoleUsage),
+    *(Context, Plan, Step, PlanProblem, Evidence, Whole, Source, Answer, Citation, Usage, RoleUsage),
     *(Approval, Replan, Finding),
 )
 """Our values that a checkpoint may hold."""

@@ -43,6 +43,8 @@ class Usage(BaseModel):
     """Model calls by role: planner, worker, solver."""
     tools: RoleUsage = RoleUsage()
     """Tool calls; `seconds` is their sum, more than the wall time when they ran side by side."""
+    steps: dict[str, RoleUsage] = Field(default_factory=dict)
+    """By step: calls of its tool, their seconds, and what the tool's own model calls cost."""
     seconds: float = 0.0
     """Wall time of the run so far."""
 
@@ -53,6 +55,14 @@ class Usage(BaseModel):
 
     def __getitem__(self, role: Role) -> RoleUsage:
         return self.roles.get(role, RoleUsage())
+
+    def with_step(self, step: str, calls: int, seconds: float, models: RoleUsage) -> "Usage":
+        """Return a copy to which one step was added: calls of its tool, their seconds, their model calls."""
+        timed = RoleUsage(calls=calls, seconds=round(seconds, 4))
+        cost = models.model_copy(update={"calls": calls, "seconds": timed.seconds})
+        update = {"tools": self.tools + timed, "steps": {**self.steps, step: cost}}
+        usage = self.model_copy(update=update)
+        return usage.plus("worker", models) if models.calls else usage
 
     def plus(self, role: Role, spent: RoleUsage) -> "Usage":
         """Return a copy with `spent` added to one role."""

@@ -83,3 +83,20 @@ def test_a_streamed_answer_can_start_again() -> None:
         AnswerText(text="Half an ans"), AnswerReset(reason="dropped"), AnswerText(text="All of it")
     ).text
     assert text == "All of it"
+
+
+def test_steps_that_run_while_the_plan_is_written_stay_in_its_order() -> None:
+    """What ended early keeps its place and its outcome when the plan is complete."""
+    done = StepFinished(step=LOOK.id, tool="look", status="ok", summary="x", seconds=1.0)
+    early = board(PlanStepWritten(step=LOOK), StepStarted(step=LOOK.id, tool="look", args={}), done)
+    assert (early.phase, early.rows[0].status) == ("planning", "ok")
+    ready = early.after(PlanStepWritten(step=JOIN)).after(PlanReady(plan=PLAN))
+    assert [(row.step.id, row.status) for row in ready.rows] == [("E1", "ok"), ("E2", "waiting")]
+    assert ready.phase == "working"
+
+
+def test_what_an_abandoned_draft_had_run_is_gone() -> None:
+    """A reset takes early outcomes off the board; those that count are told again."""
+    done = StepFinished(step=LOOK.id, tool="look", status="ok", summary="x", seconds=1.0)
+    reset = board(PlanStepWritten(step=LOOK), done, PlanReset(reason="problems"))
+    assert reset.rows == ()

@@ -2,13 +2,18 @@
 
 import heapq
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent_graph import Context
 from agent_graph.evidence import StepStatus
+from agent_graph.graph import Deps, build_graph
+from agent_graph.models import choose
 from agent_graph.plan import Plan, Step, critical_path, waves
 from agent_graph.references import StepId
+from agent_graph.testing import FakeClock, ScriptedModel, slow_tool
 from agent_graph.worker.schedule import decide
+from tools.catalog import Catalog, Effects
 
 
 def sid(number: int) -> StepId:
@@ -80,6 +85,59 @@ def test_with_room_for_all_the_run_is_as_short_as_its_critical_path(
     plan, _, seconds, _ = case
     ran, _ = simulate(plan, frozenset(), seconds, frozenset(), cap=100)
     assert max((end for _, end in ran.values()), default=0.0) == critical_path(plan, seconds)[1]
+
+
+@given(plans(), st.integers(1, 4), st.data())
+def test_it_starts_all_that_may_start_and_nothing_else(
+    case: tuple[Plan, frozenset[StepId], dict[StepId, float], frozenset[StepId]],
+    cap: int,
+    data: st.DataObject,
+) -> None:
+    """In every state that can come about, what starts is what the rules allow, in plan order, up to the cap."""
+    plan, writes, _, fails = case
+    ids = [step.id for step in plan.steps]
+    held = data.draw(st.frozensets(st.sampled_from(ids))) if ids else frozenset()
+    ended, running = dict[StepId, StepStatus](), set[StepId]()
+    while True:
+        decision = decide(plan, ended=ended, running=running, writes=writes, held=held, max_concurrency=cap)
+        ended.update({skip.step: "skipped" for skip in decision.skip})
+        if decision.skip:
+            continue
+        allowed = []
+        for at, step in enumerate(plan.steps):
+            before = [one.id for one in plan.steps[:at] if one.id not in ended]
+            fenced = any(one in writes for one in before) or (step.id in writes and before)
+            new = step.id not in ended and step.id not in running and step.id not in held
+            if new and not fenced and all(ended.get(need) == "ok" for need in step.needs):
+                allowed.append(step.id)
+        assert list(decision.start) == allowed[: cap - len(running)]
+        running.update(decision.start)
+        if not running:
+            return
+        finished = data.draw(st.sampled_from(sorted(running)))
+        running.remove(finished)
+        ended[finished] = "failed" if finished in fails else "ok"
+
+
+@settings(max_examples=25, deadline=None)
+@given(plans(), st.booleans())
+async def test_the_agent_is_as_fast_as_the_critical_path(
+    case: tuple[Plan, frozenset[StepId], dict[StepId, float], frozenset[StepId]], eager: bool
+) -> None:
+    """On a clock that only tools move, a whole run takes as long as its longest chain, to the second."""
+    plan, _, seconds, _ = case
+    clock = FakeClock(auto=True)
+    tools = [slow_tool(f"t{step.id}", seconds[step.id], clock=clock) for step in plan.steps]
+    lines = [
+        str(step.model_copy(update={"tool": f"t{step.id}", "args": {"query": step.args["x"]}}))
+        for step in plan.steps
+    ]
+    model = ScriptedModel(["\n".join(["Plan: run.", *lines]), "Done."])
+    effects: dict[str, Effects] = {tool.name: "reads" for tool in tools}
+    agent = build_graph(Deps(choose(model), Catalog(tools, effects), clock=clock))
+    result = await agent.ainvoke({"task": "go"}, context=Context(eager=eager, max_concurrency=100))
+    assert [one.status for one in result["evidence"].values()] == ["ok"] * len(plan.steps)
+    assert clock.now() == critical_path(plan, seconds)[1]
 
 
 @given(plans())

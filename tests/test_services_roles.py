@@ -36,6 +36,7 @@ from agent_graph.services import (
     worker_app,
 )
 from agent_graph.testing import FlakyTool, ScriptedModel, recording_tool
+from agent_graph.worker.call import Call
 from tools.catalog import Catalog
 from tools.extract import make_extract
 
@@ -138,7 +139,8 @@ async def call(
     """Run one step on a worker service."""
     step = Step(id=StepId("E1"), tool=tool, args=args or {})
     now = worker.clock()
-    return await worker(step, {}, context=Context(**context), started=now - 5, deadline=now + 60, tell=told)
+    asked = Call(step=step, args=step.args, context=Context(**context), started=now - 5, deadline=now + 60)
+    return await worker(asked, told)
 
 
 async def test_three_services_answer_like_one_process() -> None:
@@ -338,7 +340,7 @@ async def test_a_service_at_work_gives_signs_of_life() -> None:
     """Empty lines flow while a tool takes its time; the outcome is the last line."""
     heard = threading.Event()
     step = {"id": "E1", "tool": "patient", "args": {"query": ""}}
-    asked = {"step": step, "context": {}, "left_s": 60}
+    asked = {"step": step, "args": step["args"], "context": {}, "left_s": 60}
     lines: list[str] = []
     with served(worker_app(Catalog([patient(heard)]), beat_s=0.01)) as url:
         async with (

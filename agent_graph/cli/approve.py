@@ -66,6 +66,10 @@ def _show(console: Console, waiting: Mapping[str, Any]) -> None:
         writes = any(writes and written.startswith(head) for head, writes in steps.items())
         mark = Text("  writes", style=FAILED) if writes else Text("")
         console.print(Text("  ") + text(line(written), ROLE_STYLE["planner"]) + mark, soft_wrap=True)
+    for step in waiting["steps"]:
+        if step.get("filled"):
+            called = line(f"#{step['id']} would get {step['filled']}")
+            console.print(Text(f"  {called}", style=QUIET), soft_wrap=True)
     for problem in waiting["problems"]:
         console.print(text(line(problem), FAILED))
     if not any(steps.values()):

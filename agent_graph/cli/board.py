@@ -65,6 +65,8 @@ class Board:
     strategy: str = ""
     rows: tuple[Row, ...] = ()
     """In plan order; those of earlier plans that ended come first."""
+    earlier: int = 0
+    """How many rows are of earlier plans."""
     remarks: tuple[Remark, ...] = ()
     text: str = ""
     """The answer as far as it was streamed, before its citations are checked."""
@@ -83,10 +85,11 @@ class Board:
         return replace(self, rows=tuple(rows))
 
     def planned(self, steps: Iterable[Step]) -> "Board":
-        """Return the board with these steps after the ones that have ended."""
-        ended = [row for row in self.rows if row.ended]
-        known = {row.step.id for row in ended}
-        return replace(self, rows=(*ended, *(Row(step) for step in steps if step.id not in known)))
+        """Return the board with these steps as the plan; those that began before it was complete go on."""
+        begun = {row.step.id: row for row in self.rows[self.earlier :]}
+        before = {row.step.id for row in self.rows[: self.earlier]}
+        rows = (begun.get(step.id, Row(step)) for step in steps if step.id not in before)
+        return replace(self, rows=(*self.rows[: self.earlier], *rows))
 
 
 def ended_rows(plan: Plan, evidence: Mapping[StepId, Evidence]) -> tuple[Row, ...]:
@@ -113,8 +116,7 @@ def _(event: RunStarted, board: Board) -> Board:
 
 @_after.register
 def _(event: PlanStepWritten, board: Board) -> Board:
-    waiting = [row.step for row in board.rows if not row.ended]
-    return board.planned([*waiting, event.step])
+    return board.planned([*(row.step for row in board.rows[board.earlier :]), event.step])
 
 
 @_after.register
@@ -125,8 +127,9 @@ def _(event: PlanReset, board: Board) -> Board:
 
 @_after.register
 def _(event: PlanReady, board: Board) -> Board:
-    phase: Phase = "working" if event.plan.steps else "solving"
-    return replace(board.planned(event.plan.steps), strategy=event.plan.strategy, phase=phase)
+    planned = board.planned(event.plan.steps)
+    phase: Phase = "solving" if all(row.ended for row in planned.rows) else "working"
+    return replace(planned, strategy=event.plan.strategy, phase=phase)
 
 
 @_after.register
@@ -137,7 +140,8 @@ def _(event: ApprovalAsked, board: Board) -> Board:
 
 @_after.register
 def _(event: StepStarted, board: Board) -> Board:
-    return replace(board.changed(event.step, status="running", attempts=1), phase="working")
+    moved = board.changed(event.step, status="running", attempts=1)
+    return moved if board.phase == "planning" else replace(moved, phase="working")
 
 
 @_after.register
@@ -151,12 +155,16 @@ def _(event: StepFinished, board: Board) -> Board:
     moved = board.changed(
         event.step, status=event.status, outcome=found, seconds=event.seconds, attempts=event.attempts
     )
+    if board.phase == "planning":
+        return moved
     return replace(moved, phase="solving" if all(row.ended for row in moved.rows) else "working")
 
 
 @_after.register
 def _(event: Replanned, board: Board) -> Board:
-    return replace(board.remarked("planner", f"plans again: {event.reason}"), phase="planning", text="")
+    ended = tuple(row for row in board.rows if row.ended)
+    again = replace(board, rows=ended, earlier=len(ended), phase="planning", text="")
+    return again.remarked("planner", f"plans again: {event.reason}")
 
 
 @_after.register

@@ -2,14 +2,30 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
 
-from agent_graph import monitoring
-from agent_graph.events import Event, PlanReady, Replanned, RunStarted, Tell, remark, teller
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
+
+from agent_graph import durable, monitoring
+from agent_graph.events import (
+    Event,
+    PlanReady,
+    PlanReset,
+    PlanStepWritten,
+    Replanned,
+    RunStarted,
+    Tell,
+    remark,
+    teller,
+)
 from agent_graph.monitoring import names
+from agent_graph.plan import Plan, Step
 from agent_graph.planner.prompt import Surroundings
 from agent_graph.planner.write import PlanRequest, Written
 from agent_graph.state import AgentState, Node, Replan, Run, decode
+from agent_graph.usage import RoleUsage, Usage
 from retrieval.knowledge import Knowledge
 from tools.faults import one_line
 
@@ -20,8 +36,33 @@ WritePlan = Callable[[PlanRequest], AsyncIterator[Event | Written]]
 """Writes one plan, in this process or in another."""
 
 
+class Beginning(Protocol):
+    """Runs steps of a plan while it is still being written."""
+
+    def write(self, step: Step, *, start: bool = True) -> None:
+        """Take a step as it is written; with `start`, it may run at once."""
+        ...
+
+    def forget(self) -> None:
+        """Take note that the plan is being written afresh."""
+        ...
+
+    async def finish(self, plan: Plan, usage: Usage) -> dict[str, Any]:
+        """Run the checked plan as far as it may, and return the update of the state."""
+        ...
+
+
+Begin = Callable[[Run, Tell], AbstractAsyncContextManager[Beginning | None]]
+"""Opens what runs a plan's first steps; None when nothing may start before the plan is complete."""
+
+
 def planner_node(
-    write_plan: WritePlan, *, mode: str, knowledge: Knowledge | None, clock: Callable[[], float]
+    write_plan: WritePlan,
+    *,
+    begin: Begin,
+    mode: str,
+    knowledge: Knowledge | None,
+    clock: Callable[[], float],
 ) -> Node:
     """Return the node that writes a checked plan, or a new one when the last did not suffice."""
 
@@ -29,7 +70,8 @@ def planner_node(
         run = decode(state)
         tell = teller(run.started, clock)
         replans = _replans(run, "plan" in state and state["plan"] is not None)
-        _announce(run, replans, mode, tell)
+        run = run.model_copy(update={"replans": replans})
+        _announce(run, mode, tell)
         remarks: list[str] = []
         request = PlanRequest(
             task=run.task,
@@ -39,25 +81,73 @@ def planner_node(
             evidence=run.evidence,
             surroundings=await _surroundings(knowledge, run, remarks),
         )
+        async with begin(run, tell) as beginning:
+            written = await _write(write_plan, request, tell, beginning)
+            remarks += written["remarks"]
+            plan = written["plan"].model_copy(update={"remarks": tuple(remarks)})
+            tell(PlanReady(plan=plan))
+            spent = written["usage"]
+            usage = run.usage.plus("planner", spent) if spent.calls else run.usage
+            ran = await beginning.finish(plan, usage) if beginning else {"usage": usage}
+        return {"plan": plan, "replans": list(replans), "approval": None, "missing": "", **ran}
+
+    return planner
+
+
+class _Writing(TypedDict):
+    """A plan that was written and how it came about; kept with the run."""
+
+    plan: Plan
+    usage: RoleUsage
+    remarks: list[str]
+    drafts: list[list[Step]]
+    """The steps of each draft, the last one being the plan's."""
+
+
+_WRITING = TypeAdapter(_Writing)
+
+
+async def _write(
+    write_plan: WritePlan, request: PlanRequest, tell: Tell, beginning: Beginning | None
+) -> _Writing:
+    """Write the plan, handing each step on as it comes.
+
+    The writing is a task of its own: a run that resumes does not ask the model again for the plan of steps
+    that have ended already. It then writes the same steps in the same order once more.
+    """
+    live = False
+
+    async def writing() -> _Writing:
+        nonlocal live
+        live = True
+        remarks: list[str] = []
+        drafts: list[list[Step]] = [[]]
         with monitoring.span(names.PLAN):
             async for part in write_plan(request):
                 if isinstance(part, Written):
                     written = part
-                else:
-                    tell(part)
-                    remarks += filter(None, [remark(part)])
-        plan = written.plan.model_copy(update={"remarks": tuple(remarks)})
-        tell(PlanReady(plan=plan))
-        usage = run.usage.plus("planner", written.usage) if written.usage.calls else run.usage
-        return {
-            "plan": plan,
-            "usage": usage,
-            "replans": list(replans),
-            "approval": None,
-            "missing": "",
-        }
+                    continue
+                tell(part)
+                remarks += filter(None, [remark(part)])
+                if isinstance(part, PlanReset):
+                    drafts.append([])
+                    if beginning:
+                        beginning.forget()
+                elif isinstance(part, PlanStepWritten):
+                    drafts[-1].append(part.step)
+                    if beginning:
+                        beginning.write(part.step)
+        return _Writing(plan=written.plan, usage=written.usage, remarks=remarks, drafts=drafts)
 
-    return planner
+    if beginning is None:
+        return await writing()
+    kept = _WRITING.validate_python(await durable.begin(writing, "planner"))
+    if not live:
+        for draft in kept["drafts"]:
+            beginning.forget()
+            for step in draft:
+                beginning.write(step, start=False)
+    return kept
 
 
 def _replans(run: Run, planned: bool) -> tuple[Replan, ...]:
@@ -76,9 +166,9 @@ def _why(run: Run) -> str:
     return "; ".join(lost) or "its steps did not suffice"
 
 
-def _announce(run: Run, replans: tuple[Replan, ...], mode: str, tell: Tell) -> None:
-    if replans:
-        tell(Replanned(reason=replans[-1].reason, round=len(replans)))
+def _announce(run: Run, mode: str, tell: Tell) -> None:
+    if run.replans:
+        tell(Replanned(reason=run.replans[-1].reason, round=len(run.replans)))
     else:
         tell(RunStarted(task=run.task, mode=mode))
 

@@ -21,12 +21,11 @@ from agent_graph.errors import UserError
 from agent_graph.events import Tell
 from agent_graph.evidence import Evidence
 from agent_graph.models import EXTRACTIVE_MODE, ModelChain
-from agent_graph.models.ask import spent
 from agent_graph.planner import PlanRequest, write_plan
 from agent_graph.services.wire import BEAT_S, Called, CallRequest, check_token, error_line, line
 from agent_graph.solver import SolveRequest, write_answer
-from agent_graph.usage import Role, RoleUsage
-from agent_graph.worker.call import StepCaller, failed
+from agent_graph.usage import Role
+from agent_graph.worker.call import Call, StepCaller, failed
 from tools.catalog import Catalog
 from tools.faults import one_line
 
@@ -60,10 +59,7 @@ def worker_app(catalog: Catalog, *, token: str | None = None, beat_s: float = BE
     caller = StepCaller(catalog, time.time)
 
     async def call(request: CallRequest, put: Put) -> None:
-        own_calls: list[RoleUsage] = []
-        spent.set(own_calls)
-        evidence = await _call(caller, request, put)
-        put(Called(evidence=evidence, spent=tuple(own_calls)))
+        put(Called(evidence=await _call(caller, request, put)))
 
     return _app("worker", "/call", CallRequest, call, "tools", token, beat_s)
 
@@ -83,14 +79,15 @@ async def _call(caller: StepCaller, request: CallRequest, tell: Tell) -> Evidenc
     if step.tool not in caller.catalog:
         return failed(step, "tool_error", f"The worker service has no tool {step.tool!r}.")
     now = caller.clock()
-    return await caller(
-        step,
-        request.evidence,
+    call = Call(
+        step=step,
+        args=request.args,
         context=request.context,
+        key=request.key,
         started=now - request.elapsed_s,
         deadline=now + request.left_s,
-        tell=tell,
     )
+    return await caller(call, tell)
 
 
 def _mode(chain: ModelChain | None) -> str:

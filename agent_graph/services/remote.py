@@ -5,7 +5,7 @@ import json
 import logging
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -15,7 +15,6 @@ import httpx
 from pydantic import BaseModel
 
 from agent_graph import guardrails
-from agent_graph.context import Context
 from agent_graph.errors import ServiceUnavailable, SettingsError
 from agent_graph.events import (
     AnswerReset,
@@ -29,15 +28,12 @@ from agent_graph.events import (
     Tell,
     decode,
 )
-from agent_graph.evidence import Evidence
-from agent_graph.models.ask import spent
-from agent_graph.plan import Step
+from agent_graph.evidence import Evidence, FailureKind
 from agent_graph.planner import PlanRequest, Written, check
-from agent_graph.references import StepId
 from agent_graph.services.wire import SILENCE_S, Called, CallRequest, check_token
 from agent_graph.solver import Solved, SolveRequest
-from agent_graph.usage import Role, RoleUsage
-from agent_graph.worker.call import failed
+from agent_graph.usage import Role
+from agent_graph.worker.call import Call, failed
 from tools.catalog import Catalog
 from tools.faults import one_line
 
@@ -194,41 +190,33 @@ class RemoteWorker(_Remote):
     path = "/call"
     tells = (StepStarted, StepRetried)
 
-    async def __call__(
-        self,
-        step: Step,
-        evidence: Mapping[StepId, Evidence],
-        *,
-        context: Context,
-        started: float,
-        deadline: float,
-        tell: Tell,
-    ) -> Evidence:
+    async def __call__(self, call: Call, tell: Tell) -> Evidence:
         """Return the step's evidence; a service that fails is a failed step, not an exception."""
-        now = self.clock()
-        left = max(deadline - now, 0.001)
+        now, step = self.clock(), call.step
+        left = max(call.deadline - now, 0.001)
         request = CallRequest(
             step=step,
-            evidence={need: _values_only(evidence[need]) for need in step.needs if need in evidence},
-            context=context,
-            elapsed_s=now - started,
+            args=call.args,
+            context=call.context,
+            key=call.key,
+            elapsed_s=now - call.started,
             left_s=left,
         )
+        kind: FailureKind
         try:
             async with asyncio.timeout(left + GRACE_S):
                 return await self._outcome(request, tell)
         except TimeoutError:
-            gone = failed(step, "timeout", "The worker service did not end the step within the run's time.")
-        except ServiceUnavailable as error:
-            gone = failed(step, "interrupted" if error.begun else "transient", _outcome_of(error))
-        seconds = round(self.clock() - now, 4)
-        return gone.model_copy(update={"started": round(now - started, 4), "seconds": seconds})
+            kind, error = "timeout", "The worker service did not end the step within the run's time."
+        except ServiceUnavailable as lost:
+            kind, error = "interrupted" if lost.begun else "transient", _outcome_of(lost)
+        times = {"started": round(now - call.started, 4), "seconds": round(self.clock() - now, 4)}
+        return failed(step, kind, error, args=call.args).model_copy(update=times)
 
     async def _outcome(self, request: CallRequest, tell: Tell) -> Evidence:
         async with aclosing(self.ask(request, Called)) as parts:
             async for part in parts:
                 if isinstance(part, Called):
-                    _collect(part.spent)
                     return part.evidence
                 tell(part)
         raise AssertionError("ask() ends with an outcome or raises")
@@ -248,17 +236,6 @@ class RemoteSolver(_Remote):
         Raises ServiceUnavailable when the service fails.
         """
         return self.ask(request, Solved)
-
-
-def _values_only(evidence: Evidence) -> Evidence:
-    """A step reads values; where they came from stays with the graph."""
-    return evidence.model_copy(update={"sources": ()})
-
-
-def _collect(usages: tuple[RoleUsage, ...]) -> None:
-    collected = spent.get()
-    if collected is not None:
-        collected.extend(usages)
 
 
 def _outcome_of(error: ServiceUnavailable) -> str:

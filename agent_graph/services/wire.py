@@ -1,6 +1,7 @@
 """What goes over the wire: a step to call, its outcome, and the lines of a reply."""
 
 import json
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,9 +10,7 @@ from agent_graph.errors import SettingsError
 from agent_graph.evidence import Evidence
 from agent_graph.plan import Step
 from agent_graph.planner import Written
-from agent_graph.references import StepId
 from agent_graph.solver import Solved
-from agent_graph.usage import RoleUsage
 
 BEAT_S = 5.0
 """Seconds without news after which a service sends a sign of life."""
@@ -20,14 +19,15 @@ SILENCE_S = 20.0
 
 
 class CallRequest(BaseModel):
-    """All that a worker needs to run one step; times are spans, because clocks differ between machines."""
+    """All that a worker needs to call one step; times are spans, because clocks differ between machines."""
 
     model_config = ConfigDict(frozen=True)
 
     step: Step
-    evidence: dict[StepId, Evidence] = {}
-    """Of the steps this one needs, without their sources."""
+    args: dict[str, Any] = {}
+    """With references filled."""
     context: Context
+    key: str = ""
     elapsed_s: float = 0.0
     """Seconds since the run began."""
     left_s: float = Field(gt=0)
@@ -40,8 +40,6 @@ class Called(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     evidence: Evidence
-    spent: tuple[RoleUsage, ...] = ()
-    """What the tool's own model calls cost."""
 
 
 def line(part: BaseModel) -> str:

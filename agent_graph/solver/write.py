@@ -28,6 +28,8 @@ class SolveRequest(BaseModel):
     evidence: dict[StepId, Evidence]
     context: Context
     history: tuple[tuple[str, str], ...] = ()
+    final: bool = True
+    """Whether nothing more will be looked for: then the answer is what there is, and says what is missing."""
 
 
 class Solved(BaseModel):
@@ -93,13 +95,20 @@ async def _ask(chain: ModelChain, built: Prompt, request: SolveRequest) -> Async
 
 
 def _answer(text: str, request: SolveRequest, model: str) -> Answer:
-    missing = ""
-    if text.lstrip().startswith(INSUFFICIENT):
-        missing = (
-            text.lstrip().removeprefix(INSUFFICIENT).strip() or "the evidence does not answer the question"
-        )
-        text = f"The evidence does not answer this. Missing: {missing}"
+    missing, known = _split(text)
+    if missing:
+        told = f"{known}\n\n" if known else "The evidence does not answer this. "
+        text = f"{told}Missing: {missing}"
     return check(text, request.evidence, insufficient=missing, author=model)
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Split a reply that says what is missing into that and what it could tell all the same."""
+    begun = text.lstrip()
+    if not begun.startswith(INSUFFICIENT):
+        return "", text
+    missing, _, known = begun.removeprefix(INSUFFICIENT).strip().partition("\n")
+    return missing or "the evidence does not answer the question", known.strip()
 
 
 def _may_be_insufficient(text: str) -> bool:

@@ -32,44 +32,42 @@ def decide(
     ended: Mapping[StepId, StepStatus],
     running: Collection[StepId],
     writes: Collection[StepId] = (),
+    held: Collection[StepId] = (),
     max_concurrency: int = 8,
 ) -> Decision:
     """Return what to start and skip, given how steps ended (earlier rounds included) and which run.
 
     A step starts when everything it needs is ok. A step that writes is a fence: it waits until every
-    earlier step has ended, and later steps wait until it has.
+    earlier step has ended, and later steps wait until it has. A held step may not start yet.
     """
-    status: dict[StepId, str] = dict(ended)
+    skipped: dict[StepId, StepStatus] = {}
     skip: list[Skip] = []
     start: list[StepId] = []
-    open_before, fence = False, False
+    room = max_concurrency - len(running)
+    open_before, fence, done = False, False, True
     for step in plan.steps:
-        if step.id in status:
+        step_id = step.id
+        if step_id in ended:
             continue
-        lost = _lost(step, status)
-        if lost and step.id not in running:
-            status[step.id] = "skipped"
-            skip.append(
-                Skip(
-                    step.id,
-                    f"#{lost} has no value: it {'failed' if status[lost] == 'failed' else 'was skipped'}",
-                )
-            )
-            continue
-        fenced = fence or (step.id in writes and open_before)
-        room = len(running) + len(start) < max_concurrency
-        if step.id not in running and not fenced and room and _ready(step, status):
-            start.append(step.id)
+        if step_id not in running:
+            lost = _lost(step, ended, skipped)
+            if lost:
+                how = "failed" if ended.get(lost) == "failed" else "was skipped"
+                skipped[step_id] = "skipped"
+                skip.append(Skip(step_id, f"#{lost} has no value: it {how}"))
+                continue
+            free = room > len(start) and not fence and not (open_before and step_id in writes)
+            if free and step_id not in held and all(ended.get(need) == "ok" for need in step.needs):
+                start.append(step_id)
+        done = False
         open_before = True
-        fence = fence or step.id in writes
-    done = all(step.id in status for step in plan.steps)
+        fence = fence or step_id in writes
     return Decision(tuple(start), tuple(skip), done)
 
 
-def _ready(step: Step, status: Mapping[StepId, str]) -> bool:
-    return all(status.get(need) == "ok" for need in step.needs)
-
-
-def _lost(step: Step, status: Mapping[StepId, str]) -> StepId | None:
-    lost = (need for need in step.needs if status.get(need) in ("failed", "skipped"))
-    return min(lost, key=lambda one: int(one[1:]), default=None)
+def _lost(
+    step: Step, ended: Mapping[StepId, StepStatus], skipped: Mapping[StepId, StepStatus]
+) -> StepId | None:
+    """Return the first step it needs that has no value and never will."""
+    lost = [need for need in step.needs if ended.get(need, skipped.get(need, "ok")) != "ok"]
+    return min(lost, key=lambda one: int(one[1:])) if lost else None

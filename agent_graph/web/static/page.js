@@ -354,6 +354,7 @@ const heard = {
   },
   plan_reset(turn, { reason, problems }) {
     note(turn, `The plan is written again: ${reason} ${problems.map((one) => one.message).join(" ")}`, "planner");
+    for (const step of turn.plan?.steps ?? []) delete turn.state[step.id];
     turn.plan = null;
     showPlan(turn);
   },
