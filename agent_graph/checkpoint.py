@@ -1,8 +1,11 @@
-"""Any LangGraph checkpointer under asynchronous nodes."""
+"""LangGraph's checkpointers: opened by their address, and any of them under asynchronous nodes."""
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Sequence
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -15,7 +18,71 @@ from langgraph.checkpoint.base import (
 )
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
+from agent_graph.errors import SettingsError
+from agent_graph.postgres import open_postgres, storable
 from agent_graph.state import CHECKPOINTED
+
+LOCKED_SECONDS = 30.0
+"""How long SQLite waits for another process that writes."""
+
+
+@asynccontextmanager
+async def open_checkpointer(url: str) -> AsyncIterator[BaseCheckpointSaver[Any]]:
+    """Open the checkpointer at an address, ready for `build_agent`, and close it at the end.
+
+    "memory" is gone with the process. "sqlite:///threads.sqlite" is a file, from the current folder, and
+    "sqlite:////var/lib/threads.sqlite" one from the root; both are made when missing.
+    "postgresql://user:password@host:5432/database" is a server, over a pool of connections.
+
+    Raises SettingsError for an address of another kind and for what cannot be opened there, and MissingExtra
+    for PostgreSQL without the extra `postgres`.
+    """
+    scheme, _, rest = url.partition("://")
+    if url == "memory":
+        from langgraph.checkpoint.memory import InMemorySaver
+
+        yield InMemorySaver()
+    elif scheme == "sqlite" and len(rest) > 1 and rest.startswith("/") and "?" not in rest:
+        async with _open_sqlite(rest[1:]) as saver:
+            yield saver
+    elif scheme in ("postgresql", "postgres") and rest:
+        async with open_postgres(url) as saver:
+            yield saver
+    else:
+        named = f"An address that begins with {scheme!r}" if rest else f"{url!r}"
+        raise SettingsError(
+            f"{named} is no place for checkpoints. Use memory, sqlite:///threads.sqlite (four slashes for a path "
+            "from the root, no options), or postgresql://user:password@host:5432/database."
+        )
+
+
+@asynccontextmanager
+async def _open_sqlite(name: str) -> AsyncIterator[BaseCheckpointSaver[Any]]:
+    import aiosqlite
+    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+    with _translated(path := Path(name)):
+        path = await asyncio.to_thread(path.expanduser)
+        await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+        connection = await aiosqlite.connect(path, timeout=LOCKED_SECONDS)
+    try:
+        saver = AsyncSqliteSaver(connection)
+        with _translated(path):
+            await saver.setup()
+        yield saver
+    finally:
+        await connection.close()
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, RuntimeError, sqlite3.Error) as error:
+        raise SettingsError(
+            f"The checkpoints in {str(path)!r} cannot be opened ({error}). Name a file that can be written, or move "
+            "that one away to start afresh."
+        ) from error
 
 
 def prepared(saver: Any) -> Any:
@@ -25,7 +92,7 @@ def prepared(saver: Any) -> Any:
     """
     if not isinstance(saver, BaseCheckpointSaver):
         return saver
-    known = _knowing(saver)
+    known = storable(_knowing(saver))
     return known if _can_await(known) else ThreadedSaver(known)
 
 
