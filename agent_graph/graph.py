@@ -121,7 +121,7 @@ def _intake(clock: Callable[[], float]) -> Callable[..., Any]:
         question = _question(state, task)
         return {
             "task": task,
-            "messages": [*_too_old(state, context), question],  # one that is there is replaced by itself
+            "messages": [*_too_old(state, question, context), question],  # one that is there is replaced by itself
             "asked": question.id,
             "context": context,
             "started": clock(),
@@ -138,11 +138,10 @@ def _intake(clock: Callable[[], float]) -> Callable[..., Any]:
     return intake
 
 
-def _too_old(state: AgentState, context: Context) -> list[RemoveMessage]:
+def _too_old(state: AgentState, question: HumanMessage, context: Context) -> list[RemoveMessage]:
     """Return what takes the oldest messages out of the state: a long conversation must not grow for ever."""
-    earlier = state.get("messages", [])[:-1]
-    old = earlier[: max(len(earlier) - context.history_messages, 0)]
-    return [RemoveMessage(id=message.id) for message in old if message.id]
+    earlier = [message.id for message in state.get("messages", []) if message.id != question.id]
+    return [RemoveMessage(id=old) for old in earlier[: -context.history_messages] if old]
 
 
 def _question(state: AgentState, task: str) -> HumanMessage:

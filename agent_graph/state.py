@@ -1,5 +1,6 @@
 """What changes during a run, and how each node reads it."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Protocol
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
@@ -73,7 +74,7 @@ class OutputState(TypedDict, total=False):
 
 
 class AgentState(InputState, OutputState, total=False):
-    """Everything the nodes share. Only `messages` outlives a turn; the rest starts afresh."""
+    """Everything the nodes share. Only `messages` and `past` outlive a turn; the rest starts afresh."""
 
     context: Context
     """The knobs this run was started with; a resumed run would otherwise get the defaults."""
@@ -84,6 +85,8 @@ class AgentState(InputState, OutputState, total=False):
     """Id of the message that was this turn's question: it is not asked again."""
     missing: str
     """What the solver said was missing, while a replan is still to come."""
+    past: dict[str, Evidence]
+    """What earlier answers of this conversation rested on."""
 
 
 class Run(BaseModel):
@@ -101,6 +104,9 @@ class Run(BaseModel):
     started: float = 0.0
     approval: Approval | None = None
     missing: str = ""
+    past: dict[StepId, Evidence] = {}
+    images: tuple[dict[str, Any], ...] = ()
+    """Image blocks of the question."""
     history: tuple[tuple[str, str], ...] = ()
     """Earlier turns as (role, text), oldest first, without the current task."""
 
@@ -125,7 +131,9 @@ _MESSAGES: TypeAdapter[list[AnyMessage]] = TypeAdapter(list[AnyMessage])
 def decode(state: AgentState) -> Run:
     """Read the state into concrete values, also when they arrive as plain dicts from another process."""
     fields = {key: value for key, value in state.items() if key in Run.model_fields and value is not None}
-    return Run.model_validate({**fields, "history": _history(state.get("messages", []))})
+    messages = _messages(state.get("messages", []))
+    shown = {"history": _history(messages), "images": _images(messages, state.get("asked") or "")}
+    return Run.model_validate({**fields, **shown})
 
 
 def task_of(state: AgentState) -> str:
@@ -152,10 +160,17 @@ def _messages(messages: Any) -> list[AnyMessage]:
     return _MESSAGES.validate_python(messages) if any(plain) else list(messages)
 
 
-def _history(messages: Any) -> tuple[tuple[str, str], ...]:
+def _images(messages: Sequence[AnyMessage], asked: str) -> tuple[dict[str, Any], ...]:
+    question = next((message for message in reversed(messages) if message.id == asked), None)
+    content = question.content if question is not None else ""
+    blocks = [block for block in content if isinstance(block, dict)]
+    return tuple(block for block in blocks if "image" in str(block.get("type", "")))
+
+
+def _history(messages: Sequence[AnyMessage]) -> tuple[tuple[str, str], ...]:
     turns = [
         ("user" if isinstance(message, HumanMessage) else "assistant", str(message.text))
-        for message in _messages(messages)
+        for message in messages
         if isinstance(message, HumanMessage | AIMessage) and str(message.text).strip()
     ]
     while turns and turns[-1][0] == "user":

@@ -8,22 +8,27 @@ import re
 import secrets
 from typing import NamedTuple
 
+from agent_graph.guardrails import notation
+
+CITATION = notation.FORMS[3]
+"""A citation or group of citations in square brackets; group `ids` holds the ids."""
+
+# Tags, fillers and variation selectors too: text hidden in them reaches a model and no person.
 _INVISIBLE = re.compile(
-    "[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb]"
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
+    "\ufff0-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff]|(?<=[\x00-\x7f\ufe00-\ufe0f])[\ufe00-\ufe0f]+"
 )
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,2000}(?:\x07|\x1b\\)?|[@-Z\\-_])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_REFERENCE = re.compile(r"#(E\d)", re.IGNORECASE)
-_GAP = r"[ \t]{0,3}"
-_ONE = rf"#?E\d{{1,4}}(?:{_GAP}[.:]{_GAP}\d{{1,3}})?"
-CITATION = re.compile(
-    rf"[\[(【]{_GAP}(?:(?:evidence|source|see|step)s?:?{_GAP})?"
-    rf"({_ONE}(?:{_GAP}(?:[,;&]|and|-|–|to){_GAP}{_ONE}){{0,40}}){_GAP}[\])】]",
-    re.IGNORECASE,
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_REFERENCE = re.compile(rf"([#＃])(?=[{notation.LETTERS}]\d)")
+_TAG = r"evidence|system|assistant|user|tool|human|s|bos|eos|think|start_of_turn|end_of_turn"
+_FENCE = re.compile(rf"[<＜﹤](?=\s{{0,5}}/?\s{{0,5}}(?:{_TAG})\b(?!:)|[|｜]\w|/?</?SYS>)", re.IGNORECASE)
+_TURN = re.compile(r"\[(?=/?(?:INST|TOOL_CALLS|TOOL_RESULTS|AVAILABLE_TOOLS)\])")
+_HEADING = re.compile(
+    rf"^([ \t]{{0,8}}(?:{'|'.join(re.escape(one[:-1]) for one in notation.HEADINGS)}))(?=[:：])",
+    re.MULTILINE,
 )
-"""A citation or group of citations in the ways models write them; group 1 holds the ids."""
-_ID = re.compile(r"E(?=\d)", re.IGNORECASE)
-_FENCE = re.compile(r"<(/?\s*(?:evidence|system|assistant|user|tool)\b)", re.IGNORECASE)
+_REFUSAL = re.compile(rf"\b(IN)(?={notation.INSUFFICIENT[2:-1]}\b)")
 
 
 class Neutral(NamedTuple):
@@ -40,13 +45,14 @@ def printable(text: str) -> str:
 
 
 def neutralise(text: str) -> Neutral:
-    """Return evidence text in which our own notation is only text: `#E2`, `[E7]`, fences, roles."""
-    clean, citations = CITATION.subn(lambda match: _ID.sub("E ", match[0]), printable(text))
-    clean, references = _REFERENCE.subn(r"# \1", clean)
-    clean, fences = _FENCE.subn(r"‹\1", clean)
-    return Neutral(clean, citations + references + fences)
+    """Return evidence text in which our own notation is only text: `#E2`, `[E7]`, fences, roles, headings."""
+    clean, changes = notation.bend(_FENCE.sub("‹", text := printable(text)))
+    for form, plain in ((_REFERENCE, r"\1 "), (_TURN, "("), (_HEADING, r"\1 "), (_REFUSAL, r"\1-")):
+        clean, bent = form.subn(plain, clean)
+        changes += bent
+    return Neutral(clean, changes + len(_FENCE.findall(text)))
 
 
 def fence() -> str:
     """Return a word that no text written before this call can contain."""
-    return secrets.token_hex(6)
+    return secrets.token_hex(4)

@@ -1,144 +1,130 @@
 """Citations in an answer: read as models write them, checked against the evidence, resolved to passages."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from agent_graph import guardrails
-from agent_graph.evidence import Answer, Citation, Evidence, Source
+from agent_graph.evidence import Answer, Citation, Evidence
 from agent_graph.references import StepId
-from retrieval.sentences import content_stems, score_sentences, split_sentences
+from agent_graph.solver import numbers
+from agent_graph.solver.markers import MARKER, canonical
+from agent_graph.solver.support import Grounds
+from retrieval.sentences import content_stems, split_sentences
 
-_ONE = r"#?E(\d{1,4})(?:\s*[.:]\s*(\d{1,3}))?"
-_MEMBER = re.compile(rf"(?P<range>(?:-|–|\bto\b)\s*)?{_ONE}", re.I)
-_MARKER = re.compile(r"\[(E\d+(?:\.\d+)?)\]")
+LISTED = 0.5
+"""Share of an uncited sentence's words that a source named in a list at the end must hold to count as its support."""
+
 _SPACE_BEFORE = re.compile(r"[ \t]+(?=[.,;:!?](?:\s|$))")
+_LEADING = re.compile(r"(?:\[E\d+(?:\.\d+)?\]\s*)+")
+_ENDED = re.compile(r"[.!?…:;。！？][\s\"'”’»)\]*_`]*(?:\[E\d+(?:\.\d+)?\]\s*)*$")
+"""A sentence is over; a very long one arrives in pieces."""
+_LIST = re.compile(
+    r"[\s>*#-]*(?:sources?|references?|citations?|evidence|quellen)?[\s:,;.*]*$", re.IGNORECASE
+)
+_HEADING = re.compile(r"\s*(?:#{1,6}\s|\|?[\s|:-]+\|?$|```)")
 
 
-class _Mark(NamedTuple):
-    step: StepId
-    source: int | None
+class _Claim(NamedTuple):
+    text: str
+    """Without markers."""
+    markers: tuple[str, ...]
 
-    def __str__(self) -> str:
-        return self.step if self.source is None else f"{self.step}.{self.source}"
+    @property
+    def lists(self) -> bool:
+        """Whether it only names what the sentences before it rest on."""
+        return bool(self.markers) and _LIST.match(self.text) is not None
 
 
 def check(
-    text: str, evidence: Mapping[StepId, Evidence], *, insufficient: str = "", author: str = ""
+    text: str,
+    evidence: Mapping[StepId, Evidence],
+    *,
+    question: str | None = None,
+    insufficient: str = "",
+    author: str = "",
 ) -> Answer:
     """Return the answer with every citation in canonical form and resolved; forged ones are removed.
 
-    A citation is forged when its step does not exist, has no value, or has no such source.
+    A citation is forged when its step does not exist, has no value, or has no such source. Numbers are only
+    verified when the question is given: what the person said may be repeated.
     """
-    forged: list[str] = []
-    clean = _checked(guardrails.printable(text), evidence, forged)
-    clean = _SPACE_BEFORE.sub("", re.sub(r"[ \t]{2,}", " ", clean)).strip()
+    marked = canonical(text, evidence, question or "")
+    clean = marked.text
     if not clean:
         clean, insufficient = "No answer was given.", insufficient or "an answer"
-    citations: list[Citation] = []
-    unsupported: list[str] = []
-    for claim in _claims(clean):
-        marks = [_mark(marker) for marker in _MARKER.findall(claim)]
-        bare = _SPACE_BEFORE.sub("", _MARKER.sub("", claim)).strip()
-        if marks:
-            citations.extend(_citation(mark, bare, evidence) for mark in dict.fromkeys(marks))
-        elif not insufficient and len(content_stems(bare)) > 1:
-            unsupported.append(bare)
+    claims = list(_claims(clean))
+    grounds = Grounds(evidence)
     return Answer(
         text=clean,
-        citations=tuple(citations),
-        unsupported=tuple(unsupported),
-        forged=tuple(forged),
+        citations=tuple(_citations(claims, grounds)),
+        unsupported=() if insufficient else tuple(dict.fromkeys(_unsupported(claims, grounds))),
+        forged=marked.forged,
+        unverified_numbers=()
+        if question is None
+        else numbers.unverified(clean, question, list(evidence.values())),
         insufficient=insufficient,
         author=author,
     )
 
 
-def _checked(text: str, evidence: Mapping[StepId, Evidence], forged: list[str]) -> str:
-    """Return the text in which every marker stands for evidence that exists.
-
-    A space takes a forged marker's place, so that removing one never puts another together.
-    """
-
-    def verified(match: re.Match[str]) -> str:
-        if _exists(_mark(match[1]), evidence):
-            return match[0]
-        forged.append(match[1])
-        return " "
-
-    canonical = guardrails.CITATION.sub(lambda match: _canonical(match[1], evidence, forged) or " ", text)
-    return _MARKER.sub(verified, canonical)
-
-
-def _canonical(group: str, evidence: Mapping[StepId, Evidence], forged: list[str]) -> str:
-    marks = list(dict.fromkeys(_members(group)))
-    valid = [mark for mark in marks if _exists(mark, evidence)]
-    forged.extend(str(mark) for mark in marks if mark not in valid)
-    return "".join(f"[{mark}]" for mark in valid)
-
-
-def _members(group: str) -> Iterator[_Mark]:
-    last: _Mark | None = None
-    for match in _MEMBER.finditer(group):
-        mark = _Mark(StepId(f"E{int(match[2])}"), int(match[3]) if match[3] else None)
-        if match["range"] and last is not None:
-            yield from _between(last, mark)
-        yield mark
-        last = mark
-
-
-def _between(first: _Mark, last: _Mark) -> Iterator[_Mark]:
-    if first.step == last.step and first.source and last.source:
-        yield from (_Mark(first.step, number) for number in range(first.source + 1, last.source))
-    elif first.source is None and last.source is None:
-        low, high = int(first.step[1:]), int(last.step[1:])
-        yield from (_Mark(StepId(f"E{number}"), None) for number in range(low + 1, min(high, low + 50)))
-
-
-def _exists(mark: _Mark, evidence: Mapping[StepId, Evidence]) -> bool:
-    one = evidence.get(mark.step)
-    if one is None or not one.ok:
-        return False
-    return mark.source is None or 1 <= mark.source <= len(one.sources)
-
-
-def _mark(marker: str) -> _Mark:
-    step, _, source = marker.partition(".")
-    return _Mark(StepId(step), int(source) if source else None)
-
-
-def _claims(text: str) -> Iterator[str]:
-    """Yield the sentences, each with the markers that follow its full stop."""
+def _claims(text: str) -> Iterator[_Claim]:
+    """Yield the sentences, each with the markers in it and those that follow its full stop."""
     for line in text.splitlines():
         held = ""
         for sentence in split_sentences(line):
-            bare = _MARKER.sub("", sentence.text).strip(" .")
-            if held and not bare:
+            bare = MARKER.sub("", sentence.text).strip(" .")
+            if held and (not bare or not _ENDED.search(held)):
                 held += f" {sentence.text}"
                 continue
-            leading = re.match(r"(?:\[E\d+(?:\.\d+)?\]\s*)+", sentence.text)
+            leading = _LEADING.match(sentence.text)
             if held and leading:
                 held += f" {leading[0]}"
             if held:
-                yield held
+                yield _claim(held)
             held = sentence.text[leading.end() :] if leading and held else sentence.text
         if held:
-            yield held
+            yield _claim(held)
 
 
-def _citation(mark: _Mark, claim: str, evidence: Mapping[StepId, Evidence]) -> Citation:
-    one = evidence[mark.step]
-    if not one.sources:
-        return Citation(marker=str(mark), step=mark.step, quote=one.text[:300], claim=claim)
-    candidates = [one.sources[mark.source - 1]] if mark.source else list(one.sources)
-    source, quote = _support(claim, candidates)
-    return Citation(marker=str(mark), step=mark.step, source=source, quote=quote, claim=claim)
+def _claim(written: str) -> _Claim:
+    bare = _SPACE_BEFORE.sub("", MARKER.sub("", written)).strip()
+    return _Claim(bare, tuple(dict.fromkeys(MARKER.findall(written))))
 
 
-def _support(claim: str, sources: list[Source]) -> tuple[Source, str]:
-    """Return the source, and in it the sentence, that supports the claim best by weighted overlap."""
-    scored = score_sentences(claim, [source.text for source in sources])
-    if not scored:
-        return sources[0], ""
-    best = scored[0]
-    return sources[best.passage], best.sentence.text
+def _citations(claims: Sequence[_Claim], grounds: Grounds) -> Iterator[Citation]:
+    for claim in claims:
+        for marker in claim.markers:
+            step, number = _place(marker)
+            said = _nearest(claims, step, grounds) if claim.lists else claim.text
+            found = grounds.find(said, step, number)
+            yield Citation(marker=marker, step=step, source=found.source, quote=found.quote, claim=said)
+
+
+def _nearest(claims: Sequence[_Claim], step: StepId, grounds: Grounds) -> str:
+    """Return the sentence of the answer that a source named in a list most likely stands for."""
+    said = [claim.text for claim in claims if not claim.lists]
+    return max(said, key=lambda text: grounds.overlap(text, step), default="")
+
+
+def _unsupported(claims: Sequence[_Claim], grounds: Grounds) -> Iterator[str]:
+    listed = [_place(marker)[0] for claim in claims if claim.lists for marker in claim.markers]
+    for place, claim in enumerate(claims):
+        if claim.lists or len(content_stems(claim.text)) <= 1 or _HEADING.match(claim.text):
+            continue
+        if claim.markers:
+            if grounds.lacks(claim.text, [_place(marker)[0] for marker in claim.markers]):
+                yield claim.text
+        elif not _introduces(claims, place) and not any(
+            grounds.overlap(claim.text, step) >= LISTED for step in listed
+        ):
+            yield claim.text
+
+
+def _introduces(claims: Sequence[_Claim], place: int) -> bool:
+    """Whether a sentence only opens the list that follows it: "The treaties are:"."""
+    return claims[place].text.endswith(":") and any(claim.markers for claim in claims[place + 1 :])
+
+
+def _place(marker: str) -> tuple[StepId, int | None]:
+    step, _, number = marker.partition(".")
+    return StepId(step), int(number) if number else None

@@ -10,6 +10,7 @@ from agent_graph.events import AnswerReady, AnswerReset, Event, Tell, remark, te
 from agent_graph.evidence import Answer
 from agent_graph.journal import Journal
 from agent_graph.monitoring import names
+from agent_graph.solver.past import remember
 from agent_graph.solver.top_up import Search, has_passages, top_up
 from agent_graph.solver.write import Solved, SolveRequest
 from agent_graph.state import AgentState, Finding, Node, Run, decode
@@ -68,6 +69,8 @@ async def _solve(solve: Solve, run: Run, tell: Tell, *, final: bool) -> Solved:
         evidence=await Journal.here().fetch(run.evidence),
         context=run.context,
         history=run.history,
+        past=run.past,
+        images=run.images,
         final=final,
     )
     remarks: list[str] = []
@@ -96,6 +99,7 @@ def _answered(run: Run, solved: Solved, tell: Tell, clock: Callable[[], float]) 
         **kept,
         "answer": solved.answer,
         "missing": "",
+        "past": remember(run.past, solved.answer, run.evidence),
         "findings": [*run.findings, *_findings(solved)],
         "messages": [AIMessage(solved.answer.text)],
     }

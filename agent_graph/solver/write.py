@@ -1,6 +1,7 @@
 """Writing the answer: ask the chain, stream it, check its citations, fall back to quoting."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,6 +15,7 @@ from agent_graph.plan import Plan
 from agent_graph.references import StepId
 from agent_graph.solver import extractive, prompt
 from agent_graph.solver.cite import check
+from agent_graph.solver.images import take_images
 from agent_graph.solver.prompt import INSUFFICIENT, Prompt
 from agent_graph.usage import RoleUsage
 
@@ -28,6 +30,10 @@ class SolveRequest(BaseModel):
     evidence: dict[StepId, Evidence]
     context: Context
     history: tuple[tuple[str, str], ...] = ()
+    past: dict[StepId, Evidence] = {}
+    """What earlier answers of the conversation rested on, under ids of its own."""
+    images: tuple[dict[str, Any], ...] = ()
+    """Image blocks of the question."""
     final: bool = True
     """Whether nothing more will be looked for: then the answer is what there is, and says what is missing."""
 
@@ -47,12 +53,14 @@ async def write(request: SolveRequest, chain: ModelChain | None) -> AsyncIterato
     """Yield the answer's text as it comes and the checked answer last."""
     if chain is not None:
         built = prompt.build(
-            request.task,
+            [request.task, *request.images],
             request.plan,
-            request.evidence,
+            {**request.past, **request.evidence},
             history=request.history,
             evidence_tokens=request.context.evidence_tokens,
             history_tokens=request.context.history_tokens,
+            images=take_images([named.model for named in chain.models]),
+            final=request.final,
         )
         try:
             async for part in _ask(chain, built, request):
@@ -62,7 +70,13 @@ async def write(request: SolveRequest, chain: ModelChain | None) -> AsyncIterato
             yield AnswerReset(reason=f"no model could answer, extractive mode does: {error}")
     draft = extractive.write_answer(request.task, request.plan, request.evidence)
     yield AnswerText(text=draft.text)
-    answer = check(draft.text, request.evidence, insufficient=draft.insufficient, author=EXTRACTIVE_MODE)
+    answer = check(
+        draft.text,
+        request.evidence,
+        question=request.task,
+        insufficient=draft.insufficient,
+        author=EXTRACTIVE_MODE,
+    )
     yield Solved(answer=answer)
 
 
@@ -99,7 +113,8 @@ def _answer(text: str, request: SolveRequest, model: str) -> Answer:
     if missing:
         told = f"{known}\n\n" if known else "The evidence does not answer this. "
         text = f"{told}Missing: {missing}"
-    return check(text, request.evidence, insufficient=missing, author=model)
+    evidence = {**request.past, **request.evidence}
+    return check(text, evidence, question=request.task, insufficient=missing, author=model)
 
 
 def _split(text: str) -> tuple[str, str]:
