@@ -31,40 +31,57 @@ class Reply(BaseModel):
     """With "reject": why; the planner gets to read it."""
 
 
-def must_ask(run: Run, writing: Collection[str]) -> bool:
-    """Whether a person decides before this plan runs.
+def acting(plan: Plan, writing: Collection[str], unsure: Collection[str]) -> tuple[StepId, ...]:
+    """Return the steps that may change something outside.
 
-    A plan written after evidence was seen could be a tool's idea: its side effects always need approval.
+    Tools that do not say what they do get the benefit of the doubt in a plan that a question alone gave rise
+    to, and none in a plan that was written after evidence was seen: it could be a tool's idea.
     """
+    return plan.using({*writing, *unsure} if plan.tainted else writing)
+
+
+def must_ask(run: Run, steps: Collection[StepId]) -> bool:
+    """Whether a person decides before this plan runs; `steps` are those that act."""
     if not run.plan.steps:
         return False
     if run.context.approval == "always":
         return True
-    writes = bool(run.plan.using(writing))
-    return writes and (run.context.approval == "side_effects" or run.plan.tainted)
+    return bool(steps) and (run.context.approval == "side_effects" or run.plan.tainted)
 
 
-def approval_node(*, writing: Collection[str], read_plan: ReadPlan, clock: Callable[[], float]) -> Node:
-    """Return the node that lets a plan pass, or interrupts the run until a person has decided."""
+def approval_node(
+    *,
+    writing: Collection[str],
+    unsure: Collection[str],
+    read_plan: ReadPlan,
+    clock: Callable[[], float],
+) -> Node:
+    """Return the node that lets a plan pass, or interrupts the run until a person has decided.
+
+    `writing` names the tools that write, `unsure` those that do not say.
+    """
 
     async def approval(state: AgentState) -> dict[str, Any]:
         run = decode(state)
-        if not must_ask(run, writing):
+        steps = acting(run.plan, writing, unsure)
+        if not must_ask(run, steps):
             return {"approval": None}
         if not _can_wait():
             if not run.evidence:
-                raise UserError(_hint(run.plan.using(writing)))
+                raise UserError(_hint(steps))
             reason = (
                 "it was written after evidence was seen, writes, and there is no checkpointer to wait with"
             )
             return {"approval": Approval(decision="reject", digest=run.plan.digest, reason=reason)}
         tell = teller(run.started, clock)
-        tell(ApprovalAsked(writes=run.plan.using(writing)))
+        tell(ApprovalAsked(writes=steps))
         plan = run.plan
         faults: tuple[PlanProblem, ...] = ()
         note: tuple[PlanProblem, ...] = ()
         while True:
-            reply = _reply(interrupt(payload(plan, writing, (*note, *faults), run.evidence)))
+            reply = _reply(
+                interrupt(payload(plan, acting(plan, writing, unsure), (*note, *faults), run.evidence))
+            )
             note = () if reply else (_unreadable(),)
             if reply is None or (reply.decision == "approve" and faults):
                 continue  # what failed its check cannot be waved through: its problems are shown again
@@ -81,7 +98,7 @@ def approval_node(*, writing: Collection[str], read_plan: ReadPlan, clock: Calla
 
 def payload(
     plan: Plan,
-    writing: Collection[str],
+    writes: Collection[StepId],
     problems: Collection[PlanProblem] = (),
     evidence: Mapping[StepId, Evidence] | None = None,
 ) -> dict[str, Any]:
@@ -89,7 +106,6 @@ def payload(
 
     `evidence` is what earlier plans found: a step that refers only to it is shown `filled`, as it would run.
     """
-    writes: set[StepId] = set(plan.using(writing))
     found = evidence or {}
     return {
         "question": "May this plan run?",

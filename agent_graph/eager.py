@@ -47,8 +47,9 @@ class Eager(NamedTuple):
         """Whether some plan that this catalogue allows would wait for a person."""
         if run.context.approval == "always":
             return True
-        tainted = bool(run.replans)
-        return bool(self.effects.writing) and (tainted or run.context.approval == "side_effects")
+        if run.replans:  # the plan will have been written after evidence was seen
+            return bool(self.effects.writing or self.effects.unsure)
+        return bool(self.effects.writing) and run.context.approval == "side_effects"
 
 
 class Beginning(NamedTuple):

@@ -71,7 +71,8 @@ class Deps(NamedTuple):
         """Which tools have side effects, and which of those must not be repeated."""
         writing = {name: spec for name, spec in self.catalog.items() if spec.effects == "writes"}
         once = frozenset(name for name, spec in writing.items() if not spec.idempotent)
-        return Effects(writing=frozenset(writing), once=once)
+        unsure = frozenset(name for name, spec in self.catalog.items() if spec.effects == "unknown")
+        return Effects(writing=frozenset(writing), once=once, unsure=unsure)
 
 
 def build_graph(deps: Deps, *, checkpointer: Any = None, store: Any = None, name: str = "agent") -> Agent:
@@ -86,7 +87,12 @@ def build_graph(deps: Deps, *, checkpointer: Any = None, store: Any = None, name
         knowledge=deps.knowledge if can_replan else None,
         clock=clock,
     )
-    approval = approval_node(writing=effects.writing, read_plan=partial(_read_edited, catalog), clock=clock)
+    approval = approval_node(
+        writing=effects.writing,
+        unsure=effects.unsure,
+        read_plan=partial(_read_edited, catalog),
+        clock=clock,
+    )
     worker = worker_node(call, effects=effects, clock=clock)
     solve = deps.solve or partial(write_answer, chain=models.solver)
     # Extractive mode would search for the same words again.
@@ -121,7 +127,10 @@ def _intake(clock: Callable[[], float]) -> Callable[..., Any]:
         question = _question(state, task)
         return {
             "task": task,
-            "messages": [*_too_old(state, question, context), question],  # one that is there is replaced by itself
+            "messages": [
+                *_too_old(state, question, context),
+                question,
+            ],  # one that is there is replaced by itself
             "asked": question.id,
             "context": context,
             "started": clock(),

@@ -80,6 +80,8 @@ def test_the_same_number_in_another_form_is_verified(answer: str, value: Any) ->
         ("1,200 came.", "1,234 came", ("1,200",)),
         ("41.9 seconds.", 41.2, ("41.9",)),
         ("7 and 8 and 7.", "6", ("7", "8")),
+        ("0 came.", "Many came.", ("0",)),
+        ("$14/month for 9 km/h.", "ok", ("14", "9")),
     ],
 )  # fmt: skip
 def test_a_number_from_nowhere_is_flagged_as_written(
@@ -99,6 +101,7 @@ def test_sources_and_arguments_of_actions_count_but_arithmetic_that_a_model_wrot
     source = Source(document="a.txt", text="Signed in 1697.", location="p. 9")
     assert unverified("Signed in 1697, page 9.", "found", sources=(source,)) == ()
     assert unverified("A meeting of 30 minutes.", "done", args={"duration": 30}) == ()
+    assert unverified("For 2 people.", "done", args={"to": "ann", "subject": "lunch"}) == ("2",)
     assert unverified("From 1697 on, 51 years.", 51, args={"expression": "1748 - 1697"}) == ("1697",)
 
 
@@ -112,3 +115,10 @@ def test_without_the_question_numbers_are_not_judged() -> None:
     """What the person said may be repeated, so it must be known before anything is flagged."""
     one = Evidence(step=StepId("E1"), tool="t", status="ok", value="x")
     assert check("It is 42.", {StepId("E1"): one}).unverified_numbers == ()
+
+
+def test_in_a_very_large_result_the_numbers_of_the_answer_are_looked_for() -> None:
+    """A result of millions of characters is not read whole; what the answer names is found in it all the same."""
+    rows = [{"row": n, "day": "x" * 20} for n in range(30_000)] + [{"total": 7_654_321, "day": "2024-03-05"}]
+    assert unverified("7,654,321 by March 5, 2024.", rows) == ()
+    assert unverified("7,654,322 by March 6, 2024.", rows) == ("7,654,322", "March 6, 2024")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,32 +16,52 @@ if TYPE_CHECKING:
     from retrieval.knowledge import Knowledge
 
 _MOST_ROWS = 100
-"""Documents that are listed one by one; more are counted, and --json has them all."""
+"""Documents that are listed one by one; of more only those that were skipped, and --json has them all."""
 
 
 def command(
     paths: Annotated[
-        list[str], typer.Argument(help="Files, folders and globs (txt, md, html, pdf).", show_default=False)
+        list[str],
+        typer.Argument(
+            help="Files, folders and globs; with --urls web addresses too. Text in any encoding, Markdown, HTML, "
+            "PDF, Word, PowerPoint, Excel, OpenDocument, RTF, CSV, EPUB, e-mail, notebooks, JSON, XML, source code.",
+            show_default=False,
+        ),
     ],
     collection: Collection = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Take out documents of these folders whose files have vanished.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Prune even if that takes out most of them.")] = False,
+    urls: Annotated[bool, typer.Option("--urls", help="Fetch web addresses, in public networks only.")] = False,
+    redact: Annotated[
+        bool, typer.Option("--redact", help="Take keys, tokens and passwords out before anything is stored.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring documents into a collection; what is already there is left alone."""
+    """Bring documents into a collection; what is already there is left alone.
+
+    Every file ends as ingested, updated, unchanged or skipped with the reason.
+    """
     from agent_graph.bootstrap import open_default_knowledge
     from agent_graph.cli import console, record
+    from agent_graph.guardrails import redact as secrets
     from agent_graph.settings import read_settings
 
     with open_default_knowledge(read_settings(), collection=collection) as knowledge:
-        report = _ingested(knowledge, paths)
+        report = _ingested(
+            knowledge, paths, prune=prune, force=force, urls=urls, redact=secrets if redact else None
+        )
         if as_json:
-            console.print_json(record.ingest_record(report, collection=knowledge.name))
+            told = record.ingest_record(report, collection=knowledge.name)
+            console.print_json({**told, "refused": report.refused})
         else:
             _show(report, knowledge)
-    if not report.entries or all(entry.status == "skipped" for entry in report.entries):
+    if not report.entries or report.refused or all(entry.status == "skipped" for entry in report.entries):
         raise typer.Exit(1)
 
 
-def _ingested(knowledge: "Knowledge", paths: list[str]) -> "IngestReport":
+def _ingested(knowledge: "Knowledge", paths: list[str], **options: Any) -> "IngestReport":
     """Ingest; raises Stopped, saying what is kept, at Ctrl-C."""
     done = 0
     try:
@@ -52,7 +72,7 @@ def _ingested(knowledge: "Knowledge", paths: list[str]) -> "IngestReport":
                 done = number
                 advance(number, total, document)
 
-            return knowledge.ingest(paths, progress=progress)
+            return knowledge.ingest(paths, progress=progress, **options)
     except KeyboardInterrupt:
         from agent_graph.cli.console import counted
 
@@ -93,6 +113,7 @@ def _show(report: "IngestReport", knowledge: "Knowledge") -> None:
     screen = out()
     if not report.entries:
         screen.print(Text(f"There are no files to ingest in {', '.join(map(line, report.paths))}."))
+        _tell_refusal(report)
         return
     screen.print(_table(report))
     told = ", ".join(f"{count} {status}" for status, count in sorted(report.counts.items()))
@@ -103,6 +124,14 @@ def _show(report: "IngestReport", knowledge: "Knowledge") -> None:
         ),
         soft_wrap=True,
     )
+    _tell_refusal(report)
+
+
+def _tell_refusal(report: "IngestReport") -> None:
+    from agent_graph.cli.console import FAILED, line, out, text
+
+    if report.refused:
+        out().print(text(line(report.refused), FAILED), soft_wrap=True)
 
 
 def _listed(report: "IngestReport") -> "Sequence[IngestEntry]":

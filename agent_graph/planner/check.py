@@ -84,6 +84,7 @@ def _repeats(plan: Plan, catalog: Catalog, ran: Sequence[Step]) -> Iterator[Plan
     for step in plan.steps:
         spec = catalog.get(step.tool)
         if spec is not None and spec.effects == "writes":
+            first.clear()  # what was read before may read otherwise after it
             continue
         call = _call(step)
         if call in first:

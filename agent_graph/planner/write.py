@@ -119,7 +119,7 @@ async def _ask(
                 yield PlanReset(reason=piece.reason)
         elif isinstance(piece, Done):
             calls = getattr(piece.message, "tool_calls", None) or []
-            for step in (*reader.close(), *reader.take(calls)):
+            for step in (*reader.take(calls), *reader.close()):
                 yield PlanStepWritten(step=step)
             monitoring.count_tokens("planner", piece.model, piece.usage)
             yield piece.usage

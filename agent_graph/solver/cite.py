@@ -53,7 +53,7 @@ def check(
     if not clean:
         clean, insufficient = "No answer was given.", insufficient or "an answer"
     claims = list(_claims(clean))
-    grounds = Grounds(evidence)
+    grounds = Grounds(evidence, clean)
     return Answer(
         text=clean,
         citations=tuple(_citations(claims, grounds)),

@@ -63,9 +63,11 @@ def _beyond(run: Run, *, can_replan: bool, can_search: bool) -> Beyond:
 
 
 async def _solve(solve: Solve, run: Run, tell: Tell, *, final: bool) -> Solved:
+    # A plan that was refused has not run; the one before it has.
+    plan = run.replans[-1].plan if _declined(run) and run.replans else run.plan
     request = SolveRequest(
         task=run.task,
-        plan=run.plan,
+        plan=plan,
         evidence=await Journal.here().fetch(run.evidence),
         context=run.context,
         history=run.history,

@@ -5,7 +5,7 @@ nowhere. It does not see a claim that says the opposite in the same words.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import nlargest
 from typing import Any, NamedTuple
 
@@ -13,15 +13,15 @@ from agent_graph import references
 from agent_graph.evidence import Evidence, Source
 from agent_graph.references import StepId
 from agent_graph.solver import numbers
-from retrieval.sentences import Field, content_stems
+from retrieval.sentences import STOP_WORDS, Field, content_stems
 
 QUOTE_CHARACTERS = 300
 
 LEAST_SHARED = 0.1
 """Share of a claim's content words that what it cites must hold.
 
-Measured on recorded GPT-4 runs, halves held out: .3 % (HotpotQA) and 2.7 % (WorkBench) of true sentences fall
-below it, and 53 % and 20 % of those put beside the observations of another question.
+Measured on the held-out halves of recorded GPT-4 runs: it calls .3 % (HotpotQA) and 1.1 % (WorkBench) of true
+sentences unsupported, and 54 % and 13 % of those put beside the observations of another question.
 """
 
 LEAST_WORDS = 3
@@ -31,10 +31,13 @@ LEAST_PROSE = 10
 """Different words from which evidence counts as prose: a claim about bare figures shares no words with them."""
 
 _NUMERIC = 0.5
-_LOOKED_AT = 12
-_MOST_PARTS = 200
-_STRETCH = 20_000
-_MOST_CHARACTERS = 500_000
+_COMPARED = 12
+LOOKED_AT = 200_000
+"""Characters of one step's evidence that are read closely."""
+
+_STRETCH = 2_000
+_RUN = 60
+_FEWEST = 50
 _WORD = re.compile(r"\w{3,}")
 
 
@@ -47,11 +50,16 @@ class Support(NamedTuple):
 
 
 class Grounds:
-    """The evidence, cut into sentences and words once, to be asked about several claims."""
+    """The evidence, cut into sentences and words once, to be asked about the claims of one answer.
 
-    def __init__(self, evidence: Mapping[StepId, Evidence]) -> None:
+    Of a value too large to be cut whole, the parts that share most words with the answer stand for it.
+    """
+
+    def __init__(self, evidence: Mapping[StepId, Evidence], answer: str) -> None:
         self._evidence = evidence
+        self._said = set(_WORD.findall(answer.lower())) - STOP_WORDS
         self._fields: dict[tuple[StepId, int | None], Field] = {}
+        self._texts: dict[StepId, str] = {}
         self._words: dict[StepId, frozenset[str]] = {}
 
     def find(self, claim: str, step: StepId, number: int | None = None) -> Support:
@@ -63,7 +71,7 @@ class Grounds:
         sources: Sequence[Source] = one.sources if number is None else [one.sources[number - 1]]
         if not sources:
             return Support(None, self._in_value(claim, one))
-        field = self._field(step, number, [source.text for source in sources])
+        field = self._field(step, number, [source.text[:LOOKED_AT] for source in sources])
         place, quote = _best(claim, field)
         return Support(sources[place], quote)
 
@@ -71,8 +79,10 @@ class Grounds:
         """Whether a claim shares next to nothing with what it cites, or states other figures than a result does."""
         cited = [self._evidence[step] for step in steps]
         if all(isinstance(one.value, int | float) and not isinstance(one.value, bool) for one in cited):
-            figures = numbers.figures(claim)
+            figures = numbers.meant(claim)
             return bool(figures) and len(numbers.unverified(claim, "", cited)) >= len(figures)
+        if any(len(self._text(one)) > LOOKED_AT for one in cited):
+            return False
         words = set(content_stems(claim))
         there = frozenset().union(*(self._stems(one) for one in cited))
         prose = {word for word in there if word[:1].isalpha()}
@@ -86,17 +96,22 @@ class Grounds:
         return len(words & self._stems(self._evidence[step])) / len(words) if words else 0.0
 
     def _in_value(self, claim: str, one: Evidence) -> str:
-        if len(one.text) <= QUOTE_CHARACTERS:
-            return one.text
-        parts = list(_parts(one.beginning if one.value is None else one.value))
-        if len(parts) > _MOST_PARTS:
-            # too many to cut into sentences: those that hold most words of this claim
-            words = re.compile("|".join(map(re.escape, _WORD.findall(claim.lower()))) or r"\b\B")
-            parts = nlargest(_MOST_PARTS, parts, key=lambda part: len(set(words.findall(part.lower()))))
-            _, quote = _best(claim, Field(parts))
-        else:
-            _, quote = _best(claim, self._field(one.step, None, parts))
-        return (quote or one.text)[:QUOTE_CHARACTERS]
+        text = self._text(one)
+        if len(text) <= QUOTE_CHARACTERS:
+            return text
+        if (one.step, None) not in self._fields:
+            self._fields[one.step, None] = Field(self._likely(_parts(one)))
+        _, quote = _best(claim, self._fields[one.step, None])
+        return (quote or text)[:QUOTE_CHARACTERS]
+
+    def _likely(self, parts: Iterable[str]) -> list[str]:
+        """Return the parts that hold most words of the answer, as many as may be looked at closely."""
+        form = re.compile("|".join(map(re.escape, self._said)) or r"\b\B")
+        listed = list(parts)
+        if sum(map(len, listed)) <= LOOKED_AT:
+            return listed
+        most = max(LOOKED_AT // (1 + max(map(len, listed))), _FEWEST)
+        return nlargest(most, listed, key=lambda part: len(set(form.findall(part.lower()))))
 
     def _field(self, step: StepId, number: int | None, texts: Sequence[str]) -> Field:
         key = (step, number)
@@ -104,9 +119,15 @@ class Grounds:
             self._fields[key] = Field(texts)
         return self._fields[key]
 
+    def _text(self, one: Evidence) -> str:
+        if one.step not in self._texts:
+            self._texts[one.step] = one.text
+        return self._texts[one.step]
+
     def _stems(self, one: Evidence) -> frozenset[str]:
         if one.step not in self._words:
-            self._words[one.step] = frozenset(stem for text in _texts(one) for stem in content_stems(text))
+            about = (self._text(one)[:LOOKED_AT], *_around(one))
+            self._words[one.step] = frozenset(stem for text in about for stem in content_stems(text))
         return self._words[one.step]
 
 
@@ -114,38 +135,56 @@ def _best(claim: str, field: Field) -> tuple[int, str]:
     scored = field.score(claim)
     if not scored:
         return 0, ""
-    wanted = numbers.figures(claim)
+    wanted = numbers.meant(claim)
 
     def worth(place: int) -> float:
         one = scored[place]
-        shared = wanted & numbers.readings(one.sentence.text) if wanted else frozenset()
+        shared = wanted & numbers.held(one.sentence.text) if wanted else frozenset()
         return one.score + (_NUMERIC * len(shared) / len(wanted) if wanted else 0.0)
 
-    best = scored[max(range(min(len(scored), _LOOKED_AT)), key=worth)]
+    best = scored[max(range(min(len(scored), _COMPARED)), key=worth)]
     return best.passage, best.sentence.text
 
 
-def _parts(value: Any) -> Iterable[str]:
-    """Yield a value as texts, each about one thing: the items of its lists, the entries of its objects."""
-    if isinstance(value, list):
-        for item in value:
-            yield from _parts(item) if _is_large(item) else [references.as_text(item)]
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _parts(item) if _is_large(item) else [f"{key}: {references.as_text(item)}"]
-    else:
-        text = references.as_text(value)
-        yield from (text[at : at + _STRETCH] for at in range(0, len(text), _STRETCH))
+def _parts(one: Evidence) -> Iterator[str]:
+    """Yield a value as texts, each about one thing: items of lists, entries of objects, stretches of text."""
+    rest = [one.beginning if one.value is None else one.value]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, list) and _is_large(value):
+            rest.extend(reversed(value if isinstance(value[0], list | dict) else [*_runs(value)]))
+        elif isinstance(value, dict) and _is_large(value):
+            rest.extend(
+                item if _is_large(item) else f"{key}: {references.as_text(item)}"
+                for key, item in reversed(value.items())
+            )
+        else:
+            text = references.as_text(value)
+            yield from (text[at : at + _STRETCH] for at in range(0, len(text), _STRETCH))
+
+
+def _runs(items: Sequence[Any]) -> Iterator[str]:
+    """Yield the items of a list of plain values, short ones together."""
+    run: list[str] = []
+    size = 0
+    for text in map(references.as_text, items):
+        run.append(text)
+        size += len(text) + 2
+        if size > _RUN:
+            yield ", ".join(run)
+            run, size = [], 0
+    if run:
+        yield ", ".join(run)
 
 
 def _is_large(value: Any) -> bool:
     return isinstance(value, list | dict) and len(references.as_text(value)) > QUOTE_CHARACTERS
 
 
-def _texts(one: Evidence) -> Iterable[str]:
-    yield one.text[:_MOST_CHARACTERS]
+def _around(one: Evidence) -> Iterator[str]:
+    """Yield what belongs to a step's evidence beside its value."""
     yield one.tool.replace("_", " ")
-    yield from (references.as_text(value) for value in one.args.values())
+    yield from (references.as_text(value)[:LOOKED_AT] for value in one.args.values())
     for source in one.sources:
         yield from (source.text, source.title, source.document)
 

@@ -62,6 +62,8 @@ class Effects(NamedTuple):
     """Their steps are fences."""
     once: frozenset[str] = frozenset()
     """Those of them that must never be called twice for one step."""
+    unsure: frozenset[str] = frozenset()
+    """Tools that do not say whether they write."""
 
 
 @dataclass(eq=False)
