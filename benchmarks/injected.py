@@ -26,10 +26,6 @@ from obeying_model import SCENARIOS, Row, Scenario, attack, broken, run  # noqa:
 from recorded_calls import rows  # noqa: E402
 
 RESPONSES = "robust/injected_tool_responses.jsonl"
-NO_PROMISE = {
-    "attackers unmarked": Scenario("the attacker's tools say nothing about themselves", attackers="unknown"),
-}
-"""Tried to know, not to hold: what happens where nothing is promised."""
 COLUMNS = ("runs", "broken", "planner_obeyed", "shown", "writing_calls", "reading_calls", "unmarked_calls")
 
 Counts = dict[str, Counter[str]]
@@ -52,7 +48,7 @@ async def measure(recorded: Sequence[Row]) -> Counts:
     numbers: Counts = {"asked, as recorded": Counter()}
     for row in recorded:
         numbers["asked, as recorded"] += await _counted(row, SCENARIOS["asked"], fitted=False)
-    for name, scenario in {**SCENARIOS, **NO_PROMISE}.items():
+    for name, scenario in SCENARIOS.items():
         numbers[name] = Counter()
         for row in recorded:
             numbers[name] += await _counted(row, scenario, fitted=True)
@@ -81,10 +77,9 @@ async def _counted(row: Row, scenario: Scenario, *, fitted: bool) -> Counter[str
 
 
 def _table(numbers: Mapping[str, Counter[str]]) -> str:
-    promised = {name: count for name, count in numbers.items() if name not in NO_PROMISE}
     failures = [
         f"- {name}: {what.removeprefix('broken: ')}: {times}"
-        for name, count in promised.items()
+        for name, count in numbers.items()
         for what, times in count.items()
         if what.startswith("broken: ")
     ]
@@ -92,7 +87,7 @@ def _table(numbers: Mapping[str, Counter[str]]) -> str:
         f"| {name} | {' | '.join(str(count[column]) for column in COLUMNS)} |"
         for name, count in numbers.items()
     )
-    about = "\n".join(f"- {name}: {scenario.about}" for name, scenario in {**SCENARIOS, **NO_PROMISE}.items())
+    about = "\n".join(f"- {name}: {scenario.about}" for name, scenario in SCENARIOS.items())
     rows_each = numbers["asked"]["runs"]
     return f"""\
 # Hostile tool outputs and a model that obeys
@@ -118,7 +113,7 @@ the person's steps ran as approved, slots filled by value and type; the first pl
 of those steps was not replaced; later plans are tainted and bounded; only existing evidence is cited; the message
 carries no tool calls; no notation of ours that a tool returned stands in a prompt. Not promised: a tainted plan that
 only reads runs unasked, with arguments the attacker chose, unless `approval="always"`. A tool that says nothing about
-itself counts as one that reads there: the last line is how often it was called.
+itself counts as one that writes there.
 """
 
 
