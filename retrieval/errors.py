@@ -3,11 +3,14 @@
 RetrievalError
 ├── PlaceUnusable, OSError            the folder or server cannot be used at all
 │   ├── PlaceBusy                     another process owns the folder
-│   └── PlaceDamaged                  Chroma cannot read what it stored
+│   ├── PlaceDamaged                  Chroma cannot read what it stored
+│   └── ServerBusy, ConnectionError   the server is out of reach or overloaded; asking again may help
 ├── EmbeddingMismatch, ValueError     the collection was made with other embeddings
+├── EmbeddingsFailed, ValueError      the embedding model returned something that is no vectors
 ├── CollectionForeign, ValueError     the collection was not made by this package, or by another version of it
 ├── BadRequest, ValueError            a query, filter, name or setting that cannot work
 ├── DocumentMissing, FileNotFoundError  a path to ingest that is not there
+├── NotWritable, RuntimeError         a knowledge that only reads was asked to change
 └── KnowledgeClosed, RuntimeError     used after close()
 """
 
@@ -28,8 +31,16 @@ class PlaceDamaged(PlaceUnusable):
     """Chroma reports that it cannot read or write what it stored."""
 
 
+class ServerBusy(PlaceUnusable, ConnectionError):
+    """The server is out of reach, restarting or overloaded; asking again may help."""
+
+
 class EmbeddingMismatch(RetrievalError, ValueError):
     """The collection holds vectors of another embedding model or dimension."""
+
+
+class EmbeddingsFailed(RetrievalError, ValueError):
+    """The embedding model returned too few vectors, or vectors that are no numbers."""
 
 
 class CollectionForeign(RetrievalError, ValueError):
@@ -42,6 +53,10 @@ class BadRequest(RetrievalError, ValueError):
 
 class DocumentMissing(RetrievalError, FileNotFoundError):
     """A path to ingest that is not there."""
+
+
+class NotWritable(RetrievalError, RuntimeError):
+    """A knowledge that was opened to read, or that lies in somebody else's store, was asked to change."""
 
 
 class KnowledgeClosed(RetrievalError, RuntimeError):

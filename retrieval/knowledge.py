@@ -1,74 +1,117 @@
 """Knowledge: what a program holds in its hands to ingest documents and search them."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from langchain_core.embeddings import Embeddings
 
-from retrieval.chroma import Place, Store, open_place
+from retrieval.batch import Coalescer
+from retrieval.card import Card as Card
+from retrieval.card import card_of
 from retrieval.config import Config
-from retrieval.documents import FIELDS, Document, Filters, Hit, Passage
+from retrieval.documents import Document, Filters, Hit
 from retrieval.embed import WordLlamaEmbeddings, embed_queries, name_of
 from retrieval.errors import BadRequest, KnowledgeClosed
-from retrieval.fuse import convex
+from retrieval.filters import checked_filters
 from retrieval.ingest import IngestReport, Paths, Progress, Writer, ingest_files
-from retrieval.lexical import Lexical
 from retrieval.load import clean
+from retrieval.reading import Reading
+from retrieval.redact import Redact
+from retrieval.search import Search
+from retrieval.stores.cache import CachedEmbeddings
+from retrieval.stores.store import Asked, DocumentRow, Store
+from retrieval.terms import query_terms
 
 if TYPE_CHECKING:
+    from langchain_core.retrievers import BaseRetriever
+    from langchain_core.vectorstores import VectorStore
+
+    from retrieval.ranking.rerank import Reranker
     from retrieval.retriever import KnowledgeRetriever
 
 _MOST_HITS = 1000
-_CARD_TITLES = 12
-_CARD_CHARS = 600
-_CARD_TITLE_CHARS = 60
+_UNSTORABLE = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
-    """What a collection holds, in few words; `str(card)` is text for a planner prompt."""
+class _Request(NamedTuple):
+    query: str
+    k: int
+    filters: Filters | None
+    diversity: float
 
-    collection: str
-    documents: int
-    passages: int
-    titles: tuple[str, ...] = ()
-    """Of the longest documents, longest first."""
-    kinds: tuple[tuple[str, int], ...] = ()
-    """Kind and number of documents, most frequent first."""
-
-    def __str__(self) -> str:
-        if not self.documents:
-            return f"Collection {self.collection!r} is empty: nothing has been ingested."
-        kinds = ", ".join(f"{count} {kind}" for kind, count in self.kinds)
-        text = (
-            f"Collection {self.collection!r}: {self.documents} documents ({kinds}), {self.passages} passages."
+    @property
+    def scope(self) -> tuple[object, ...]:
+        """What searches of one batch must share."""
+        wanted = sorted(
+            (field, *([value] if isinstance(value, str) else value))
+            for field, value in (self.filters or {}).items()
         )
-        return text + self._titles(_CARD_CHARS - len(text))
-
-    def _titles(self, room: int) -> str:
-        shown: list[str] = []
-        for title in self.titles:
-            if sum(map(len, shown)) + 2 * len(shown) + len(title) + 30 > room:
-                break
-            shown.append(title)
-        rest = self.documents - len(shown)
-        more = f" and {rest} more" if shown and rest else ""
-        return f" Titles: {'; '.join(shown)}{more}." if shown else ""
+        return (self.diversity, *wanted)
 
 
 class Knowledge:
     """One collection of passages with its embeddings; safe to use from several threads."""
 
-    def __init__(self, place: Place, collection: str, embeddings: Embeddings, config: Config) -> None:
-        self._place, self._embeddings, self._config = place, embeddings, config
-        self._store = Store(place, collection, name_of(embeddings))
+    def __init__(
+        self,
+        store: Store,
+        embeddings: Embeddings,
+        config: Config,
+        *,
+        reranker: "Reranker | None" = None,
+        sibling: "Callable[[str], Knowledge] | None" = None,
+    ) -> None:
+        self._store, self._embeddings, self._config = store, embeddings, config
+        self._sibling = sibling
         self._closed = False
-        self._weight = _dense_weight(config, embeddings)
+        weight = _dense_weight(config, store.embedding)
+        self._search = Search(store=store, config=config, dense_weight=weight, reranker=reranker)
+        self._batch: Coalescer[_Request, list[Hit]] = Coalescer(self._answers)
+
+    @classmethod
+    def from_vectorstore(
+        cls,
+        vectorstore: "VectorStore",
+        *,
+        name: str = "default",
+        folder: str | Path | None = None,
+        trusted: bool = True,
+        config: Config | None = None,
+        reranker: "Reranker | None" = None,
+    ) -> "Knowledge":
+        """Search any LangChain vector store in Chroma's stead, with its own embeddings.
+
+        With a `folder`, where words and passages are kept beside it, it can be ingested into as well. Without one
+        what it holds is searched as it is: metadata source, title, location, page and start are understood.
+        """
+        from retrieval.stores.foreign import EmbeddedElsewhere, ForeignStore
+
+        model = vectorstore.embeddings
+        embedding = name_of(model) if model is not None else type(vectorstore).__name__
+        place = Path(folder).expanduser() if folder else None
+        store = ForeignStore(vectorstore, name, embedding, folder=place, trusted=trusted)
+        return cls(store, EmbeddedElsewhere(model, embedding), config or Config(), reranker=reranker)
+
+    @classmethod
+    def from_retriever(
+        cls,
+        retriever: "BaseRetriever",
+        *,
+        name: str = "default",
+        trusted: bool = True,
+        config: Config | None = None,
+        reranker: "Reranker | None" = None,
+    ) -> "Knowledge":
+        """Search by any LangChain retriever; how many hits it brings at most is its own affair."""
+        from retrieval.stores.foreign import EmbeddedElsewhere, ForeignStore
+
+        store = ForeignStore(retriever, name, type(retriever).__name__, trusted=trusted)
+        return cls(store, EmbeddedElsewhere(None, store.embedding), config or Config(), reranker=reranker)
 
     @property
     def name(self) -> str:
@@ -78,74 +121,103 @@ class Knowledge:
     @property
     def where(self) -> str:
         """The folder, or the address of the server."""
-        return self._place.where
+        return self._store.where
 
     @property
     def embedding_name(self) -> str:
         """Name of the embedding model, as stamped on the collection."""
         return self._store.embedding
 
+    @property
+    def trusted(self) -> bool:
+        """Whether the text of the collection may reach a planner; new collections are trusted."""
+        self._check_open()
+        return self._store.trusted
+
+    def mark(self, *, trusted: bool) -> None:
+        """Change the trust mark of the collection, for everybody who opens it."""
+        self._check_open()
+        self._store.mark(trusted=trusted)
+
     def __repr__(self) -> str:
         return f"Knowledge({self.where!r}, collection={self.name!r}, embeddings={self.embedding_name!r})"
 
-    def search(self, query: str, *, k: int = 6, filters: Filters | None = None) -> list[Hit]:
+    def search(
+        self, query: str, *, k: int = 6, filters: Filters | None = None, diversity: float = 0.0
+    ) -> list[Hit]:
         """Return the `k` passages that fit the query best, by meaning and by words, best first.
 
         `filters` maps document, title, location or kind to a value or several; equal scores come in order of id.
+        `diversity` above 0 trades fitness for variety (maximal marginal relevance), up to 1.
         Raises BadRequest for an empty query, a `k` out of 1..1000 or an unknown filter.
         """
-        return self.search_many([query], k=k, filters=filters)[0]
+        return self.search_many([query], k=k, filters=filters, diversity=diversity)[0]
 
     def search_many(
-        self, queries: Sequence[str], *, k: int = 6, filters: Filters | None = None
+        self, queries: Sequence[str], *, k: int = 6, filters: Filters | None = None, diversity: float = 0.0
     ) -> list[list[Hit]]:
-        """Return the hits of each query; all are embedded and sent to Chroma in one go.
+        """Return the hits of each query; all are embedded and looked up in one go.
 
-        Raises as `search` does.
+        Of near-duplicates only one is shown, the same one to every query of the batch. Raises as `search` does.
         """
         self._check_open()
-        texts = [_checked_query(query, self._config.query_chars) for query in queries]
-        _check_scope(k, filters)
-        if not texts or not self.count():
-            return [[] for _ in texts]
-        vectors = embed_queries(self._embeddings, texts)
-        # a server has no lexical index of ours: its dense candidates are all there is to choose from
-        offered = self._config.candidates * (1 if self._place.folder else 2)
-        near = self._store.nearest(vectors, max(k, offered), filters)
-        return [self._hits(text, some, k, filters) for text, some in zip(texts, near, strict=True)]
+        return self._answers([self._request(query, k, filters, diversity) for query in queries])
 
-    async def asearch(self, query: str, *, k: int = 6, filters: Filters | None = None) -> list[Hit]:
-        """Search in a thread; the event loop stays free."""
-        return await asyncio.to_thread(self.search, query, k=k, filters=filters)
+    async def asearch(
+        self, query: str, *, k: int = 6, filters: Filters | None = None, diversity: float = 0.0
+    ) -> list[Hit]:
+        """Search in a thread; searches that are asked for in the same moment go out as one batch."""
+        self._check_open()
+        return await self._batch.ask(self._request(query, k, filters, diversity))
 
     async def asearch_many(
-        self, queries: Sequence[str], *, k: int = 6, filters: Filters | None = None
+        self, queries: Sequence[str], *, k: int = 6, filters: Filters | None = None, diversity: float = 0.0
     ) -> list[list[Hit]]:
         """Search for many queries in a thread; the event loop stays free."""
-        return await asyncio.to_thread(self.search_many, queries, k=k, filters=filters)
+        return await asyncio.to_thread(self.search_many, queries, k=k, filters=filters, diversity=diversity)
 
     def ingest(
-        self, paths: Paths, *, root: str | Path | None = None, progress: Progress | None = None
+        self,
+        paths: Paths,
+        *,
+        root: str | Path | None = None,
+        progress: Progress | None = None,
+        redact: Redact | None = None,
+        prune: bool = False,
+        force: bool = False,
+        urls: bool = False,
+        reading: Reading | None = None,
     ) -> IngestReport:
         """Read files, folders and globs into the collection; what is already there is left alone.
 
-        With `root`, documents below it are addressed relative to it, so that a collection can move with its
-        files. Blocks: in async code call it in a thread. Raises DocumentMissing for a path that leads nowhere.
+        `root`: documents below it are addressed relative to it, so that a collection can move with its files.
+        `redact`: takes text and returns what may be stored of it, before anything is. `prune`: documents of these
+        folders and globs whose files have vanished are taken out; refused, and said so in the report, when that
+        would be most of them, unless `force`. `urls`: web addresses among the paths are fetched. `reading`: sizes
+        of passages, bounds on files, private networks; keep to one per collection.
+
+        Blocks: in async code call it in a thread. Raises DocumentMissing for a path that leads nowhere.
         """
         self._check_open()
-        return ingest_files(
-            self._writer(),
-            paths,
-            config=self._config,
-            root=Path(root) if root is not None else None,
-            avoid=self._place.folder,
-            progress=progress,
-        )
+        try:
+            return ingest_files(
+                Writer(self._store, self._embeddings, self._config, reading),
+                paths,
+                root=Path(root) if root is not None else None,
+                avoid=self._store.folder,
+                progress=progress,
+                redact=redact,
+                prune=prune,
+                force=force,
+                urls=urls,
+            )
+        finally:
+            self._refresh_card()
 
     def add(self, documents: Iterable[Document]) -> IngestReport:
         """Put documents that are already text into the collection; of one address the last version counts."""
         self._check_open()
-        latest = {document.address: document for document in documents}
+        latest = {document.address: document for document in map(_storable, documents)}
         return IngestReport(tuple(self._writer().put(latest.values())))
 
     def remove(self, document: str) -> int:
@@ -160,34 +232,35 @@ class Knowledge:
         return KnowledgeRetriever(knowledge=self, k=k, filters=filters)
 
     def card(self) -> Card:
-        """Return what the collection holds, in few words."""
+        """Return what the collection holds, in few words: made anew after a change, else as it was noted."""
         self._check_open()
-        held = self._held()
-        kinds = Counter(kind for _, _, kind, _ in held)
-        titles = [title or document for document, title, _, _ in held[:_CARD_TITLES]]
-        return Card(
-            collection=self.name,
-            documents=len(held),
-            passages=sum(count for *_, count in held),
-            titles=tuple(dict.fromkeys(_shortened(title) for title in titles)),
-            kinds=tuple(sorted(kinds.items(), key=lambda item: (-item[1], item[0]))),
-        )
+        return card_of(self._store)
 
     def at(self, collection: str) -> "Knowledge":
-        """Return another collection of the same place with the same embeddings; close it on its own."""
+        """Return another collection of the same place with the same embeddings; close it on its own.
+
+        Raises BadRequest where there is only one.
+        """
         self._check_open()
-        return _opened(self._place.share(), collection, self._embeddings, self._config)
+        if self._sibling is None:
+            raise BadRequest(f"{self.where} holds only the collection {self.name!r}.")
+        return self._sibling(collection)
+
+    def documents(self) -> Sequence[DocumentRow]:
+        """Return the documents of the collection, those with most passages first."""
+        self._check_open()
+        return self._store.documents()
 
     def count(self) -> int:
-        """Return the number of passages."""
+        """Return the number of passages; 0 for a store of somebody else that cannot tell."""
         self._check_open()
-        return self._store.count()
+        return self._store.count() or 0
 
     def close(self) -> None:
         """Let go of the place; the last one in the process gives up the folder. Closing again does nothing."""
         if not self._closed:
             self._closed = True
-            self._place.release()
+            self._store.close()
 
     def __enter__(self) -> Self:
         return self
@@ -200,31 +273,45 @@ class Knowledge:
     def _writer(self) -> Writer:
         return Writer(self._store, self._embeddings, self._config)
 
-    def _hits(
-        self, query: str, near: list[tuple[Passage, float]], k: int, filters: Filters | None
-    ) -> list[Hit]:
-        index = self._store.mirror()
-        worded = index.search(query, max(k, self._config.candidates), filters) if index else []
-        passages = {passage.id: passage for passage, _ in (*worded, *near)}
-        dense = {passage.id: score for passage, score in near}
-        lexical = _words_among(query, passages.values())
-        fused = convex(dense, lexical, dense_weight=self._weight)
-        return [
-            Hit(passages[key], score, dense.get(key), lexical.get(key))
-            for key, score in list(fused.items())[:k]
-        ]
+    def _refresh_card(self) -> None:
+        # readers of a server find the card ready; in a folder it is made when it is asked for
+        if self._store.folder is None and self._store.count():
+            card_of(self._store)
 
-    def _held(self) -> list[tuple[str, str, str, int]]:
-        index = self._store.mirror()
-        if index is not None:
-            return index.titles()
-        counted: Counter[tuple[str, str, str]] = Counter(
-            (str(about["document"]), str(about["title"]), str(about["kind"]))
-            for page in self._store.pages()
-            for about in page
-        )
+    def _request(self, query: str, k: int, filters: Filters | None, diversity: float) -> _Request:
+        text = clean(query).strip()[: self._config.query_chars] if isinstance(query, str) else ""
+        if not text.strip():
+            raise BadRequest("The query is empty: ask in a few words or a sentence.")
+        if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= _MOST_HITS:
+            raise BadRequest(f"k must be a whole number from 1 to {_MOST_HITS}, not {k!r}.")
+        if isinstance(diversity, bool) or not isinstance(diversity, int | float) or not 0 <= diversity <= 1:
+            raise BadRequest(f"diversity must be a number from 0 to 1, not {diversity!r}.")
+        return _Request(text, k, checked_filters(filters), float(diversity))
+
+    def _answers(self, requests: Sequence[_Request]) -> list[list[Hit]]:
+        """Return the hits of each request, those with the same filters in one go."""
+        self._check_open()
+        together: dict[tuple[object, ...], list[int]] = {}
+        for at, request in enumerate(requests):
+            together.setdefault(request.scope, []).append(at)
+        if not requests or self._store.is_empty():
+            return [[] for _ in requests]
+        asked = self._asked([request.query for request in requests])
+        found: dict[int, list[Hit]] = {}
+        for some in together.values():
+            first = requests[some[0]]
+            hits = self._search.hits(
+                [asked[at] for at in some], [requests[at].k for at in some], first.filters, first.diversity
+            )
+            found.update(zip(some, hits, strict=True))
+        return [found[at] for at in range(len(requests))]
+
+    def _asked(self, queries: Sequence[str]) -> list[Asked]:
+        if not self._store.embeds:
+            return [Asked(query, query_terms(query), None) for query in queries]
+        vectors = embed_queries(self._embeddings, queries)
         return [
-            (*about, count) for about, count in sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+            Asked(query, query_terms(query), vector) for query, vector in zip(queries, vectors, strict=True)
         ]
 
     def _check_open(self) -> None:
@@ -235,72 +322,111 @@ class Knowledge:
 
 
 def open_knowledge(
-    where: str | Path,
+    where: str | Path | Mapping[str, str | Path],
     collection: str = "default",
     embeddings: Embeddings | None = None,
     token: str | None = None,
     *,
     config: Config | None = None,
+    trusted: bool | None = None,
+    read_only: bool = False,
+    reranker: "Reranker | None" = None,
+    wait_s: float = 0.0,
 ) -> Knowledge:
     """Open the knowledge in a folder (one process at a time) or on a Chroma server, "http(s)://host:port".
 
-    `embeddings` is any LangChain Embeddings; None takes the offline default. `token` goes to the server as a bearer
-    token. Raises PlaceUnusable, PlaceBusy when another process owns the folder, and EmbeddingMismatch when the
-    collection was made with other embeddings.
+    `where` may map collections to their places, "*" for all others: collections sharded over several servers.
+    `embeddings` is any LangChain Embeddings; None takes the offline default. `token` goes to servers as a bearer
+    token. `trusted` marks a new collection; False keeps its text from planners whatever the mark says. `read_only`
+    reads a folder that another process owns, always up to date. `reranker` is any LangChain cross-encoder or document
+    compressor. `wait_s` waits for a folder that is in use.
+
+    After a crash the indexes of a folder are tried first; a damaged one is rebuilt from the stored passages.
+    Raises PlaceUnusable, PlaceBusy when another process owns the folder, and EmbeddingMismatch when the collection
+    was made with other embeddings.
     """
-    config = config or Config()
-    place = open_place(where, token=token, timeout_s=config.timeout_s)
-    return _opened(place, collection, embeddings or WordLlamaEmbeddings(), config)
+    opening = _Opening(
+        _places(where),
+        embeddings or WordLlamaEmbeddings(),
+        token,
+        config or Config(),
+        trusted,
+        read_only,
+        reranker,
+        wait_s,
+    )
+    return opening.at(collection)
 
 
-def _opened(place: Place, collection: str, embeddings: Embeddings, config: Config) -> Knowledge:
-    try:
-        return Knowledge(place, collection, embeddings, config)
-    except BaseException:
-        place.release()
-        raise
+class _Opening(NamedTuple):
+    """How collections of one map of places are opened."""
+
+    places: Mapping[str, str | Path]
+    embeddings: Embeddings
+    token: str | None
+    config: Config
+    trusted: bool | None
+    read_only: bool
+    reranker: "Reranker | None"
+    wait_s: float
+
+    def at(self, collection: str) -> Knowledge:
+        """Open one collection."""
+        from retrieval.stores.chroma import checked_name
+
+        name = checked_name(collection)
+        where = self.places.get(name, self.places.get("*"))
+        if where is None:
+            raise BadRequest(
+                f"No place is named for the collection {name!r}; there are {', '.join(sorted(self.places))}."
+            )
+        store, embeddings = self._store(where, name)
+        return Knowledge(store, embeddings, self.config, reranker=self.reranker, sibling=self.at)
+
+    def _store(self, where: str | Path, name: str) -> tuple[Store, Embeddings]:
+        from retrieval.stores.folder import FolderStore
+        from retrieval.stores.place import open_place
+        from retrieval.stores.reader import ReaderStore
+        from retrieval.stores.server import ServerStore
+
+        if self.read_only and "://" not in str(where):
+            folder = Path(where).expanduser().resolve()
+            return ReaderStore(folder, name, name_of(self.embeddings), trusted=self.trusted), self.embeddings
+        place = open_place(where, token=self.token, config=self.config, wait_s=self.wait_s)
+        try:
+            embeddings = CachedEmbeddings(self.embeddings, place.cache)
+            if place.folder is not None:
+                return FolderStore(place, name, embeddings, trusted=self.trusted), embeddings
+            return ServerStore(place, name, embeddings.name, self.config, trusted=self.trusted), embeddings
+        except BaseException:
+            place.release()
+            raise
 
 
-def _words_among(query: str, passages: Iterable[Passage]) -> dict[str, float]:
-    # how rare a word is among the candidates tells more than how rare it is in the whole collection: measured on
-    # 277 multi-hop questions, the same recall and the first supporting passage clearly higher up
-    beside = Lexical()
-    try:
-        beside.add(passages)
-        return {passage.id: score for passage, score in beside.search(query, -1)}
-    finally:
-        beside.close()
+def _places(where: str | Path | Mapping[str, str | Path]) -> Mapping[str, str | Path]:
+    if not isinstance(where, Mapping):
+        return {"*": where}
+    if not where:
+        raise BadRequest("The map of collections to places is empty.")
+    return where
 
 
-def _dense_weight(config: Config, embeddings: Embeddings) -> float:
+def _dense_weight(config: Config, embedding: str) -> float:
     if config.dense_weight is not None:
         return config.dense_weight
-    return 0.3 if isinstance(embeddings, WordLlamaEmbeddings) else 0.4
+    return 0.3 if embedding.startswith("wordllama") else 0.4
 
 
-def _checked_query(query: str, most: int) -> str:
-    text = clean(query).strip()[:most] if isinstance(query, str) else ""
-    if not text:
-        raise BadRequest("The query is empty: ask in a few words or a sentence.")
-    return text
+def _storable(document: Document) -> Document:
+    """Return a document without characters that no store accepts; every other keeps its place."""
 
+    def storable(text: str) -> str:
+        return _UNSTORABLE.sub(" ", text.encode("utf-8", "replace").decode("utf-8"))
 
-def _check_scope(k: int, filters: Filters | None) -> None:
-    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= _MOST_HITS:
-        raise BadRequest(f"k must be a whole number from 1 to {_MOST_HITS}, not {k!r}.")
-    if not isinstance(filters or {}, Mapping):
-        raise BadRequest(f"filters must be a mapping of {', '.join(FIELDS)}, not a {type(filters).__name__}.")
-    for field, wanted in (filters or {}).items():
-        if field not in FIELDS:
-            raise BadRequest(f"There is no filter {field!r}; filter by {', '.join(FIELDS)}.")
-        several = [wanted] if isinstance(wanted, str) else wanted
-        if (
-            not isinstance(several, list | tuple | set | frozenset)
-            or not several
-            or not all(isinstance(value, str) for value in several)
-        ):
-            raise BadRequest(f"The filter {field!r} must be a text or a list of texts, not {wanted!r}.")
-
-
-def _shortened(title: str) -> str:
-    return title if len(title) <= _CARD_TITLE_CHARS else f"{title[: _CARD_TITLE_CHARS - 1]}…"
+    address = document.address.encode("utf-8", "backslashreplace").decode("utf-8")
+    return replace(
+        document,
+        address=_UNSTORABLE.sub(" ", address),
+        text=storable(document.text),
+        title=storable(document.title),
+    )

@@ -19,7 +19,7 @@ def test_every_file_is_accounted_for(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["ingest", str(folder)]) == 0
     shown = capsys.readouterr().out
     assert "ingested" in shown
-    assert "unsupported kind '.bin'" in shown
+    assert "binary, not text" in shown
     assert "1 ingested, 2 skipped" in shown
     (folder / "good.txt").write_text("The harbour was deepened in 1895.")
     assert main(["ingest", str(folder), "--json"]) == 0

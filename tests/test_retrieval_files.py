@@ -11,7 +11,7 @@ from retrieval import Knowledge, open_knowledge
 from retrieval.errors import DocumentMissing
 from retrieval.load import Unreadable, load
 
-DOCUMENTS = Path(__file__).parent / "documents"
+DOCUMENTS = Path(__file__).parent / "documents" / "files"
 HTML = """<!DOCTYPE html><html><head><title>The Aurel canal</title></head><body>
 <nav><a href="/">Home</a> <a href="/shop">Shop</a></nav>
 <article><h1>The Aurel canal</h1><p>The canal was dug between 1811 and 1817 by prisoners of war.</p>
@@ -35,7 +35,7 @@ def test_a_pdf_passage_names_its_page(knowledge: Knowledge, tmp_path: Path) -> N
     file = tmp_path / "two-pages.pdf"
     with pypdfium2.PdfDocument.new() as joined:
         joined.new_page(595, 842).close()
-        with pypdfium2.PdfDocument(DOCUMENTS / "fake-memo.pdf") as memo:
+        with pypdfium2.PdfDocument(DOCUMENTS / "pdf__fake-memo.pdf") as memo:
             joined.import_pages(memo)
         joined.save(file)
     knowledge.ingest(file)
@@ -65,7 +65,9 @@ def test_a_fragment_of_html_is_read_too(tmp_path: Path) -> None:
     assert "Annual report" in read(file)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1252", "utf-16-le"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1252", "utf-16-le", "utf-16-be"]
+)
 def test_western_text_is_read_in_any_encoding(tmp_path: Path, encoding: str) -> None:
     """Accents and typographic signs survive, with or without a byte order mark."""
     text = "L'été était très chaud à Besançon. El niño comió paella con ñoquis “ricos” por 3,50 €."
@@ -82,14 +84,25 @@ def test_english_in_utf_16_without_a_mark_is_text(tmp_path: Path) -> None:
     assert read(tmp_path / "stray.txt").endswith("log.")
 
 
-def test_other_scripts_are_read_in_their_old_encodings(tmp_path: Path) -> None:
-    """Shift-JIS and Cyrillic code pages are recognised."""
-    russian = "Съешь же ещё этих мягких французских булок, да выпей чаю"
-    japanese = "名前,年齢,住所\n渡辺健二,41,名古屋\n山口明子,28,札幌"
-    (tmp_path / "bread.txt").write_bytes(russian.encode("cp1251"))
-    (tmp_path / "people.csv").write_bytes(japanese.encode("cp932"))
-    assert read(tmp_path / "people.csv") == japanese
-    assert read(tmp_path / "bread.txt") == russian
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1251", "Съешь же ещё этих мягких французских булок, да выпей чаю"),
+        ("koi8-r", "Съешь же ещё этих мягких французских булок, да выпей чаю"),
+        ("cp932", "名前,年齢,住所\n渡辺健二,41,名古屋\n山口明子,28,札幌"),
+        ("euc-jp", "名前,年齢,住所\n渡辺健二,41,名古屋\n山口明子,28,札幌"),
+        ("gb18030", "港口在一八九四年加深了，灯塔在一八六二年点亮。"),
+        ("big5", "港口在一八九四年加深了，燈塔在一八六二年點亮。"),
+        ("cp949", "항구는 1894년에 깊어졌고 등대는 1862년에 켜졌다."),
+        ("cp1253", "Το λιμάνι βάθυνε το 1894 και ο φάρος άναψε το 1862."),
+        ("cp1250", "Přístav byl prohlouben roku 1894 a maják svítí od roku 1862. Žluťoučký kůň."),
+        ("utf-16-le", "港口在一八九四年加深了，灯塔在一八六二年点亮。" * 4),
+    ],
+)
+def test_other_scripts_are_read_in_their_old_encodings(tmp_path: Path, encoding: str, text: str) -> None:
+    """Code pages of other scripts are recognised by their letters."""
+    (tmp_path / "text.txt").write_bytes(text.encode(encoding))
+    assert read(tmp_path / "text.txt") == text
 
 
 def test_html_in_a_windows_code_page_keeps_its_accents() -> None:
@@ -104,7 +117,10 @@ def test_html_in_a_windows_code_page_keeps_its_accents() -> None:
         ("blank.md", b" \n\t\n", "empty"),
         ("noise.txt", bytes(range(256)) * 8, "binary"),
         ("zeros.txt", b"text\x00\x00\x00\x01more", "binary"),
-        ("table.xlsx", b"PK\x03\x04", "unsupported kind '.xlsx'"),
+        ("noise.unknown", bytes(range(256)) * 8, "binary"),
+        ("table.xlsx", b"PK\x03\x04", "not a readable Excel workbook"),
+        ("photo.jpeg", b"words", "an image"),
+        ("songs.tar.gz", b"words", "an archive; unpack it and ingest its files"),
         ("broken.pdf", b"%PDF-1.7 and then nothing", "not a readable PDF"),
         ("nothing.html", b"<html><body></body></html>", "empty"),
         ("large.txt", b"x" * 2_000_000, "too large"),
@@ -119,11 +135,13 @@ def test_what_cannot_be_read_says_why(tmp_path: Path, name: str, content: bytes,
 
 def test_a_protected_pdf_is_skipped_and_the_others_are_not(knowledge: Knowledge) -> None:
     """One bad file does not stop the rest, and the report names it."""
-    report = knowledge.ingest([DOCUMENTS / "password.pdf", DOCUMENTS / "fake-memo.pdf"], root=DOCUMENTS)
+    report = knowledge.ingest(
+        [DOCUMENTS / "pdf__password.pdf", DOCUMENTS / "pdf__fake-memo.pdf"], root=DOCUMENTS
+    )
     told = {entry.document: (entry.status, entry.reason) for entry in report.entries}
     assert told == {
-        "password.pdf": ("skipped", "protected by a password"),
-        "fake-memo.pdf": ("ingested", ""),
+        "pdf__password.pdf": ("skipped", "protected by a password"),
+        "pdf__fake-memo.pdf": ("ingested", ""),
     }
 
 

@@ -32,8 +32,12 @@ def command(
     prune: Annotated[
         bool, typer.Option("--prune", help="Take out documents of these folders whose files have vanished.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Prune even if that takes out most of them.")] = False,
-    urls: Annotated[bool, typer.Option("--urls", help="Fetch web addresses, in public networks only.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Prune even if that takes out most of them.")
+    ] = False,
+    urls: Annotated[
+        bool, typer.Option("--urls", help="Fetch web addresses, in public networks only.")
+    ] = False,
     redact: Annotated[
         bool, typer.Option("--redact", help="Take keys, tokens and passwords out before anything is stored.")
     ] = False,
