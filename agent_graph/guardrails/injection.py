@@ -54,5 +54,8 @@ def neutralise(text: str) -> Neutral:
 
 
 def fence() -> str:
-    """Return a word that no text written before this call can contain."""
-    return secrets.token_hex(4)
+    """Return a word that no text written before this call can contain, and that reads as no citation."""
+    return "".join(secrets.choice(_CONSONANTS) for _ in range(8))
+
+
+_CONSONANTS = "bcdfghjklmnpqrstvwxz"

@@ -25,4 +25,4 @@ async def sends_the_same(described: Sequence[Mapping[str, Any]], run: Run) -> bo
 
 
 def _unfenced(prompt: Sequence[str]) -> list[str]:
-    return [re.sub(r" [0-9a-f]{8}>", ">", text) for text in prompt]
+    return [re.sub(r" [a-z]{8}>", ">", text) for text in prompt]
