@@ -11,15 +11,18 @@ if TYPE_CHECKING:
     from retrieval.documents import Section as Section
     from retrieval.embed import WordLlamaEmbeddings as WordLlamaEmbeddings
     from retrieval.embed import embeddings_from as embeddings_from
+    from retrieval.engines.cluster import Cluster as Cluster
     from retrieval.errors import RetrievalError as RetrievalError
     from retrieval.ingest import IngestEntry as IngestEntry
     from retrieval.ingest import IngestReport as IngestReport
     from retrieval.knowledge import Card as Card
     from retrieval.knowledge import Knowledge as Knowledge
     from retrieval.knowledge import open_knowledge as open_knowledge
+    from retrieval.tenants import Tenants as Tenants
 
 _HOMES = {
     "Card": "knowledge",
+    "Cluster": "engines.cluster",
     "Config": "config",
     "Document": "documents",
     "Hit": "documents",
@@ -29,6 +32,7 @@ _HOMES = {
     "Passage": "documents",
     "RetrievalError": "errors",
     "Section": "documents",
+    "Tenants": "tenants",
     "WordLlamaEmbeddings": "embed",
     "embeddings_from": "embed",
     "open_knowledge": "knowledge",

@@ -33,7 +33,27 @@ class Vectorizer(Protocol):
         ...
 
 
-class WordLlamaEmbeddings(Embeddings):
+class LocalEmbeddings(Embeddings):
+    """Embeddings of this machine, whose every way in leads to `vectors`."""
+
+    def vectors(self, texts: Sequence[str]) -> "Vectors":
+        """Return one unit vector per text."""
+        raise NotImplementedError
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Return one unit vector per text."""
+        return cast("list[list[float]]", self.vectors(texts).tolist())
+
+    def embed_query(self, text: str) -> list[float]:
+        """Return the vector of a query, made as for documents."""
+        return self.embed_documents([text])[0]
+
+    def embed_queries(self, texts: list[str]) -> list[list[float]]:
+        """Return the vectors of many queries in one pass."""
+        return self.embed_documents(texts)
+
+
+class WordLlamaEmbeddings(LocalEmbeddings):
     """Static word embeddings whose weights come inside the `wordllama` package: no network, no GPU."""
 
     def __init__(self, dimension: int = 256) -> None:
@@ -45,18 +65,6 @@ class WordLlamaEmbeddings(Embeddings):
     def vectors(self, texts: Sequence[str]) -> "Vectors":
         """Return one unit vector per text; a text without any token gets the zero vector."""
         return _static_model().vectors(texts, self._dimension)
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Return one unit vector per text; a text without any token gets the zero vector."""
-        return cast("list[list[float]]", self.vectors(texts).tolist())
-
-    def embed_query(self, text: str) -> list[float]:
-        """Return the vector of a query, made as for documents."""
-        return self.embed_documents([text])[0]
-
-    def embed_queries(self, texts: list[str]) -> list[list[float]]:
-        """Return the vectors of many queries in one pass."""
-        return self.embed_documents(texts)
 
     def count_tokens(self, text: str) -> int:
         """Return how many tokens the model sees in a text."""

@@ -10,6 +10,8 @@ RetrievalError
 ├── CollectionForeign, ValueError     the collection was not made by this package, or by another version of it
 ├── BadRequest, ValueError            a query, filter, name or setting that cannot work
 ├── DocumentMissing, FileNotFoundError  a path to ingest that is not there
+├── EngineMissing, ImportError        an ingest was to run on Ray, which is not installed
+├── EngineFailed, RuntimeError        Ray cannot be reached, or its actors keep dying; what was ingested is kept
 ├── NotWritable, RuntimeError         a knowledge that only reads was asked to change
 └── KnowledgeClosed, RuntimeError     used after close()
 """
@@ -53,6 +55,14 @@ class BadRequest(RetrievalError, ValueError):
 
 class DocumentMissing(RetrievalError, FileNotFoundError):
     """A path to ingest that is not there."""
+
+
+class EngineMissing(RetrievalError, ImportError):
+    """An ingest was to run on Ray, which is not installed."""
+
+
+class EngineFailed(RetrievalError, RuntimeError):
+    """Ray cannot be reached or started, or its actors keep dying; what was ingested is kept."""
 
 
 class NotWritable(RetrievalError, RuntimeError):

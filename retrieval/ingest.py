@@ -5,16 +5,21 @@ of it is. So what has not changed is not even read, and nothing is kept beside t
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 from langchain_core.embeddings import Embeddings
 
 from retrieval.config import Config
+from retrieval.cut import Cut, Cutter
 from retrieval.documents import Document, Passage
 from retrieval.embed import embed_passages
+from retrieval.engines.engine import EngineChoice as EngineChoice
+from retrieval.engines.engine import started
+from retrieval.engines.job import Job
 from retrieval.intake import Intake, Item, Manifest, Same, Skip
-from retrieval.loaders.guarded import Readers
 from retrieval.reading import Reading
 from retrieval.redact import Redact
 from retrieval.report import IngestEntry as IngestEntry
@@ -23,12 +28,13 @@ from retrieval.report import IngestStatus
 from retrieval.report import Progress as Progress
 from retrieval.scan import Paths as Paths
 from retrieval.scan import Scan, scan
-from retrieval.split import counter, is_from_file, split, stamp_of, version_of
+from retrieval.split import is_from_file
 from retrieval.stores.store import Store
 from retrieval.verdicts import Verdicts
 
-_GROUP_PASSAGES = 256
-_GROUP_DOCUMENTS = 100
+_GROUP_PASSAGES = 1000
+_GROUP_DOCUMENTS = 250
+_Group = list[tuple[Item, Sequence[Passage]]]
 
 
 class Writer:
@@ -39,45 +45,62 @@ class Writer:
     ) -> None:
         self._store, self._embeddings = store, embeddings
         self.reading = reading or Reading(max_file_bytes=config.max_file_bytes)
-        self._count = counter(embeddings)
+        self._cutter = Cutter(embeddings, store.embedding, self.reading)
 
     @property
     def manifest(self) -> Manifest:
         """What the collection knows about documents."""
-        return Manifest(self._store.held, self._stamp)
+        return Manifest(self._store.held, self._cutter.stamp)
 
-    def put(self, items: Iterable[Item]) -> Iterator[IngestEntry]:
-        """Write documents and yield what became of each, once it is searchable."""
-        group: list[tuple[Item, list[Passage]]] = []
-        for item in items:
-            group.append((item, self._split(item)))
-            if len(group) >= _GROUP_DOCUMENTS or sum(len(cut) for _, cut in group) >= _GROUP_PASSAGES:
-                yield from self._put(group)
-                group = []
-        if group:
-            yield from self._put(group)
+    def job(self, redact: Redact | None) -> Job:
+        """What an engine must know to work for this writer."""
+        return Job(self._embeddings, self._store.embedding, self._store.embeds, self.reading, redact)
+
+    def put(
+        self, items: Iterable[Item], *, embeddings: Embeddings | None = None
+    ) -> Generator[IngestEntry, None, None]:
+        """Write documents and yield what became of each, once it is searchable; close it when it is left early.
+
+        `embeddings`: those of an engine, in place of our own.
+        """
+        chosen = embeddings or self._embeddings
+        # a group is written while the next one is read
+        with ThreadPoolExecutor(1, thread_name_prefix="writing") as thread:
+            before: Future[list[IngestEntry]] | None = None
+            for group in self._groups(items):
+                if before is not None:
+                    yield from before.result()
+                before = thread.submit(self._put, group, chosen)
+            if before is not None:
+                yield from before.result()
 
     def drop(self, *documents: str) -> int:
         """Take documents out and return how many passages they had."""
         with self._store.writing:
             held = set[str]().union(*self._store.held(documents).values())
-            self._change([], held)
+            self._change([], held, self._embeddings)
             return len(held)
 
     def files(self) -> set[str]:
         """Return the addresses of all documents in the collection that were read from files."""
         return {row.document for row in self._store.documents() if is_from_file(row.opening)}
 
-    def _stamp(self, address: str, version: str) -> str:
-        return stamp_of(address, version, embedding=self._store.embedding, reading=self.reading)
+    def _groups(self, items: Iterable[Item]) -> Iterator[_Group]:
+        group: _Group = []
+        for item in items:
+            group.append((item, self._passages(item)))
+            if len(group) >= _GROUP_DOCUMENTS or sum(len(cut) for _, cut in group) >= _GROUP_PASSAGES:
+                yield group
+                group = []
+        if group:
+            yield group
 
-    def _split(self, item: Item) -> list[Passage]:
-        if not isinstance(item, Document):
-            return []
-        stamp = self._stamp(item.address, version_of(item))
-        return split(item, stamp=stamp, count=self._count, reading=self.reading)
+    def _passages(self, item: Item) -> Sequence[Passage]:
+        if isinstance(item, Cut):
+            return item.passages
+        return self._cutter.passages(item) if isinstance(item, Document) else ()
 
-    def _put(self, group: Sequence[tuple[Item, list[Passage]]]) -> list[IngestEntry]:
+    def _put(self, group: _Group, embeddings: Embeddings) -> list[IngestEntry]:
         with self._store.writing:
             held = self._store.held([item.address for item, _ in group if not isinstance(item, Same)])
             kept = set().union(*held.values())
@@ -85,12 +108,12 @@ class Writer:
             wanted = {passage.id for _, cut in group for passage in cut}
             # a document that can no longer be read keeps what was ingested of it
             extra = {key for item, cut in group if cut for key in held.get(item.address, ())} - wanted
-            self._change(missing, extra)
+            self._change(missing, extra, embeddings)
             return [_entry(item, cut, held.get(item.address, set())) for item, cut in group]
 
-    def _change(self, missing: Sequence[Passage], extra: set[str]) -> None:
+    def _change(self, missing: Sequence[Passage], extra: set[str], embeddings: Embeddings) -> None:
         if missing or extra:
-            self._store.change(missing, embed_passages(self._embeddings, missing), extra)
+            self._store.change(missing, embed_passages(embeddings, missing), extra)
 
 
 def ingest_files(
@@ -104,6 +127,7 @@ def ingest_files(
     prune: bool = False,
     force: bool = False,
     urls: bool = False,
+    engine: EngineChoice = "local",
 ) -> IngestReport:
     """Read files into a collection and report on each.
 
@@ -114,12 +138,15 @@ def ingest_files(
     verdicts = Verdicts(avoid, writer.reading)
     entries: list[IngestEntry] = []
     try:
-        with Readers(writer.reading) as readers:
-            intake = Intake(writer.manifest, readers, verdicts, writer.reading, redact)
-            for entry in writer.put(intake.items(scanned.found)):
-                entries.append(entry)
-                if progress is not None:
-                    progress(len(entries), len(scanned.found), entry.document)
+        with started(engine, writer.job(redact)) as work:
+            intake = Intake(writer.manifest, work.reader, verdicts, writer.reading, redact, ahead=work.ahead)
+            items = intake.items(scanned.found)
+            # closing: what is being written is finished before anything is let go of
+            with closing(writer.put(items, embeddings=work.embeddings)) as written:
+                for entry in written:
+                    entries.append(entry)
+                    if progress is not None:
+                        progress(len(entries), len(scanned.found), entry.document)
     finally:
         verdicts.keep()
     refused = ""
@@ -144,7 +171,7 @@ def _vanished(writer: Writer, scanned: Scan, *, force: bool) -> tuple[list[str],
     return gone, ""
 
 
-def _entry(item: Item, cut: list[Passage], held: set[str]) -> IngestEntry:
+def _entry(item: Item, cut: Sequence[Passage], held: set[str]) -> IngestEntry:
     if isinstance(item, Same):
         return IngestEntry(item.address, "unchanged", "", item.passages)
     if not cut:

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
+from retrieval.cut import Cut
 from retrieval.documents import Document, passage_ids
 from retrieval.load import fingerprint, read_bytes
 from retrieval.loaders.extract import Unreadable
 from retrieval.loaders.fetch import fetch
-from retrieval.loaders.guarded import Readers
 from retrieval.reading import Reading
 from retrieval.redact import Redact, redacted, version
 from retrieval.scan import Found
@@ -36,7 +36,19 @@ class Same:
     passages: int
 
 
-Item = Document | Skip | Same
+Item = Document | Cut | Skip | Same
+
+
+class Reader(Protocol):
+    """Reads files, for several threads at once."""
+
+    def read(self, raw: bytes, name: str, address: str) -> Document | Cut:
+        """Return the document in a file, or its passages where it was cut as well; raises Unreadable."""
+        ...
+
+    def stop(self) -> None:
+        """Break off whatever is being read; nothing is read afterwards."""
+        ...
 
 
 class Manifest(NamedTuple):
@@ -54,28 +66,32 @@ class Intake:
     def __init__(
         self,
         manifest: Manifest,
-        readers: Readers,
+        reader: Reader,
         verdicts: Verdicts,
         reading: Reading,
         redact: Redact | None,
+        *,
+        ahead: int | None = None,
     ) -> None:
-        self._manifest, self._readers, self._verdicts = manifest, readers, verdicts
+        self._manifest, self._reader, self._verdicts = manifest, reader, verdicts
         self._reading, self._redact = reading, redact
+        self._ahead = ahead or max(1, reading.processes)
 
     def items(self, found: Iterable[Found]) -> Iterator[Item]:
         """Yield what becomes of every file, in order."""
-        ahead = max(1, self._reading.processes)
         waiting: deque[Future[Item]] = deque()
-        pool = ThreadPoolExecutor(ahead, thread_name_prefix="reading")
+        pool = ThreadPoolExecutor(self._ahead, thread_name_prefix="reading")
         try:
             for one, held in self._looked_up(found):
                 waiting.append(pool.submit(self._item, one, held))
-                if len(waiting) > ahead:
+                if len(waiting) > self._ahead:
                     yield self._finished(waiting.popleft().result())
             while waiting:
                 yield self._finished(waiting.popleft().result())
+        except BaseException:
+            self._reader.stop()  # frees the threads that wait for one
+            raise
         finally:
-            self._readers.stop()  # frees the threads that wait for one
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _looked_up(self, found: Iterable[Found]) -> Iterator[tuple[Found, set[str]]]:
@@ -91,7 +107,7 @@ class Intake:
         except Unreadable as error:
             return Skip(one.address, str(error))
 
-    def _read(self, one: Found, held: set[str]) -> Document | Same:
+    def _read(self, one: Found, held: set[str]) -> Document | Cut | Same:
         if one.reason:
             raise Unreadable(one.reason)
         raw, name = self._content(one)
@@ -103,7 +119,7 @@ class Intake:
         if known:
             raise Unreadable(known)
         try:
-            return self._readers.read(raw, name, one.address)
+            return self._reader.read(raw, name, one.address)
         except Unreadable as error:
             self._verdicts.add(content, str(error))
             raise

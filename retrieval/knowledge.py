@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -18,13 +19,14 @@ from retrieval.documents import Document, Filters, Hit
 from retrieval.embed import WordLlamaEmbeddings, embed_queries, name_of
 from retrieval.errors import BadRequest, KnowledgeClosed
 from retrieval.filters import checked_filters
-from retrieval.ingest import IngestReport, Paths, Progress, Writer, ingest_files
+from retrieval.ingest import EngineChoice, IngestReport, Paths, Progress, Writer, ingest_files
 from retrieval.load import clean
 from retrieval.reading import Reading
 from retrieval.redact import Redact
 from retrieval.search import Search
 from retrieval.stores.cache import CachedEmbeddings
 from retrieval.stores.store import Asked, DocumentRow, Store
+from retrieval.stores.union import UnionStore
 from retrieval.terms import query_terms
 
 if TYPE_CHECKING:
@@ -65,9 +67,14 @@ class Knowledge:
         *,
         reranker: "Reranker | None" = None,
         sibling: "Callable[[str], Knowledge] | None" = None,
+        parts: "Sequence[Knowledge]" = (),
     ) -> None:
-        self._store, self._embeddings, self._config = store, embeddings, config
+        self.store = store
+        """Where the passages are kept."""
+        self._embeddings, self._config = embeddings, config
+        self._reranker = reranker
         self._sibling = sibling
+        self._parts = tuple(parts)
         self._closed = False
         weight = _dense_weight(config, store.embedding)
         self._search = Search(store=store, config=config, dense_weight=weight, reranker=reranker)
@@ -113,31 +120,55 @@ class Knowledge:
         store = ForeignStore(retriever, name, type(retriever).__name__, trusted=trusted)
         return cls(store, EmbeddedElsewhere(None, store.embedding), config or Config(), reranker=reranker)
 
+    @classmethod
+    def together(
+        cls, parts: "Sequence[Knowledge]", *, sibling: "Callable[[str], Knowledge] | None" = None
+    ) -> "Knowledge":
+        """Return one knowledge that searches several; each is written to by itself, closing it closes them.
+
+        Raises BadRequest when there is none, and EmbeddingMismatch when their vectors cannot be compared.
+        """
+        store = UnionStore([part.store for part in parts])
+        first = parts[0]
+        return cls(
+            store, first._embeddings, first._config, reranker=first._reranker, sibling=sibling, parts=parts
+        )
+
     @property
     def name(self) -> str:
         """Name of the collection."""
-        return self._store.name
+        return self.store.name
 
     @property
     def where(self) -> str:
         """The folder, or the address of the server."""
-        return self._store.where
+        return self.store.where
 
     @property
     def embedding_name(self) -> str:
         """Name of the embedding model, as stamped on the collection."""
-        return self._store.embedding
+        return self.store.embedding
 
     @property
     def trusted(self) -> bool:
         """Whether the text of the collection may reach a planner; new collections are trusted."""
         self._check_open()
-        return self._store.trusted
+        return self.store.trusted
+
+    def for_planning(self) -> "Knowledge | None":
+        """Return what may be shown to a planner: this, the trusted ones of several collections, or None.
+
+        It lives as long as this knowledge and is closed with it.
+        """
+        if self.trusted:
+            return self
+        trusted = [part for part in self._parts if part.trusted]
+        return Knowledge.together(trusted) if trusted else None
 
     def mark(self, *, trusted: bool) -> None:
         """Change the trust mark of the collection, for everybody who opens it."""
         self._check_open()
-        self._store.mark(trusted=trusted)
+        self.store.mark(trusted=trusted)
 
     def __repr__(self) -> str:
         return f"Knowledge({self.where!r}, collection={self.name!r}, embeddings={self.embedding_name!r})"
@@ -187,6 +218,7 @@ class Knowledge:
         force: bool = False,
         urls: bool = False,
         reading: Reading | None = None,
+        engine: EngineChoice = "local",
     ) -> IngestReport:
         """Read files, folders and globs into the collection; what is already there is left alone.
 
@@ -194,22 +226,24 @@ class Knowledge:
         `redact`: takes text and returns what may be stored of it, before anything is. `prune`: documents of these
         folders and globs whose files have vanished are taken out; refused, and said so in the report, when that
         would be most of them, unless `force`. `urls`: web addresses among the paths are fetched. `reading`: sizes
-        of passages, bounds on files, private networks; keep to one per collection.
+        of passages, bounds on files, private networks; keep to one per collection. `engine`: "ray" or a
+        retrieval.Cluster has actors on Ray read, cut and embed; the writing stays here, and so does what is kept.
 
         Blocks: in async code call it in a thread. Raises DocumentMissing for a path that leads nowhere.
         """
         self._check_open()
         try:
             return ingest_files(
-                Writer(self._store, self._embeddings, self._config, reading),
+                Writer(self.store, self._embeddings, self._config, reading),
                 paths,
                 root=Path(root) if root is not None else None,
-                avoid=self._store.folder,
+                avoid=self.store.folder,
                 progress=progress,
                 redact=redact,
                 prune=prune,
                 force=force,
                 urls=urls,
+                engine=engine,
             )
         finally:
             self._refresh_card()
@@ -234,7 +268,7 @@ class Knowledge:
     def card(self) -> Card:
         """Return what the collection holds, in few words: made anew after a change, else as it was noted."""
         self._check_open()
-        return card_of(self._store)
+        return card_of(self.store)
 
     def at(self, collection: str) -> "Knowledge":
         """Return another collection of the same place with the same embeddings; close it on its own.
@@ -249,18 +283,18 @@ class Knowledge:
     def documents(self) -> Sequence[DocumentRow]:
         """Return the documents of the collection, those with most passages first."""
         self._check_open()
-        return self._store.documents()
+        return self.store.documents()
 
     def count(self) -> int:
         """Return the number of passages; 0 for a store of somebody else that cannot tell."""
         self._check_open()
-        return self._store.count() or 0
+        return self.store.count() or 0
 
     def close(self) -> None:
         """Let go of the place; the last one in the process gives up the folder. Closing again does nothing."""
         if not self._closed:
             self._closed = True
-            self._store.close()
+            self.store.close()
 
     def __enter__(self) -> Self:
         return self
@@ -271,12 +305,12 @@ class Knowledge:
         self.close()
 
     def _writer(self) -> Writer:
-        return Writer(self._store, self._embeddings, self._config)
+        return Writer(self.store, self._embeddings, self._config)
 
     def _refresh_card(self) -> None:
         # readers of a server find the card ready; in a folder it is made when it is asked for
-        if self._store.folder is None and self._store.count():
-            card_of(self._store)
+        if self.store.folder is None and self.store.count():
+            card_of(self.store)
 
     def _request(self, query: str, k: int, filters: Filters | None, diversity: float) -> _Request:
         text = clean(query).strip()[: self._config.query_chars] if isinstance(query, str) else ""
@@ -294,7 +328,7 @@ class Knowledge:
         together: dict[tuple[object, ...], list[int]] = {}
         for at, request in enumerate(requests):
             together.setdefault(request.scope, []).append(at)
-        if not requests or self._store.is_empty():
+        if not requests or self.store.is_empty():
             return [[] for _ in requests]
         asked = self._asked([request.query for request in requests])
         found: dict[int, list[Hit]] = {}
@@ -307,7 +341,7 @@ class Knowledge:
         return [found[at] for at in range(len(requests))]
 
     def _asked(self, queries: Sequence[str]) -> list[Asked]:
-        if not self._store.embeds:
+        if not self.store.embeds:
             return [Asked(query, query_terms(query), None) for query in queries]
         vectors = embed_queries(self._embeddings, queries)
         return [
@@ -323,7 +357,7 @@ class Knowledge:
 
 def open_knowledge(
     where: str | Path | Mapping[str, str | Path],
-    collection: str = "default",
+    collection: str | Sequence[str] = "default",
     embeddings: Embeddings | None = None,
     token: str | None = None,
     *,
@@ -335,7 +369,8 @@ def open_knowledge(
 ) -> Knowledge:
     """Open the knowledge in a folder (one process at a time) or on a Chroma server, "http(s)://host:port".
 
-    `where` may map collections to their places, "*" for all others: collections sharded over several servers.
+    `where` may map collections to their places, "*" for all others: collections sharded over several servers. Several
+    collections are searched as one and each written to by itself.
     `embeddings` is any LangChain Embeddings; None takes the offline default. `token` goes to servers as a bearer
     token. `trusted` marks a new collection; False keeps its text from planners whatever the mark says. `read_only`
     reads a folder that another process owns, always up to date. `reranker` is any LangChain cross-encoder or document
@@ -355,7 +390,9 @@ def open_knowledge(
         reranker,
         wait_s,
     )
-    return opening.at(collection)
+    if isinstance(collection, str):
+        return opening.at(collection)
+    return opening.together(tuple(dict.fromkeys(collection)))
 
 
 class _Opening(NamedTuple):
@@ -382,6 +419,14 @@ class _Opening(NamedTuple):
             )
         store, embeddings = self._store(where, name)
         return Knowledge(store, embeddings, self.config, reranker=self.reranker, sibling=self.at)
+
+    def together(self, collections: Sequence[str]) -> Knowledge:
+        """Open several collections to be searched as one."""
+        with ExitStack() as opened:
+            parts = [opened.enter_context(self.at(collection)) for collection in collections]
+            both = Knowledge.together(parts, sibling=self.at)
+            opened.pop_all()  # from here on closing is its affair
+        return both
 
     def _store(self, where: str | Path, name: str) -> tuple[Store, Embeddings]:
         from retrieval.stores.folder import FolderStore

@@ -8,10 +8,9 @@ import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
-from langchain_core.embeddings import Embeddings
-
+from retrieval.embed import LocalEmbeddings
 from retrieval.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ _TEXTS_AT_ONCE = 32
 _LOADING = threading.Lock()
 
 
-class MiniLMEmbeddings(Embeddings):
+class MiniLMEmbeddings(LocalEmbeddings):
     """Sentence embeddings of 384 dimensions on the CPU, by ONNX; the model must have been downloaded before."""
 
     def __init__(self, folder: str | Path = FOLDER) -> None:
@@ -40,6 +39,10 @@ class MiniLMEmbeddings(Embeddings):
                 'as Model; Model()([\'once\'])"; or use "wordllama", which needs no download.'
             )
 
+    def __reduce__(self) -> tuple[type[Self], tuple[Path]]:
+        # a session cannot be sent to another process; where it is, it is made anew
+        return type(self), (self._folder,)
+
     def vectors(self, texts: Sequence[str]) -> "Vectors":
         """Return one unit vector per text; of a long text the first 256 tokens count."""
         import numpy as np
@@ -50,18 +53,6 @@ class MiniLMEmbeddings(Embeddings):
             some = order[start : start + _TEXTS_AT_ONCE]
             made[some] = self._pooled([texts[at] for at in some])
         return made
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Return one unit vector per text; of a long text the first 256 tokens count."""
-        return cast("list[list[float]]", self.vectors(texts).tolist())
-
-    def embed_query(self, text: str) -> list[float]:
-        """Return the vector of a query, made as for documents."""
-        return self.embed_documents([text])[0]
-
-    def embed_queries(self, texts: list[str]) -> list[list[float]]:
-        """Return the vectors of many queries in one pass."""
-        return self.embed_documents(texts)
 
     def count_tokens(self, text: str) -> int:
         """Return how many tokens the model sees in a text, before it cuts it."""

@@ -1,7 +1,7 @@
 """From queries to hits: candidates by meaning and by words, fused, linked, without near-duplicates."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 from retrieval.config import Config
@@ -48,10 +48,11 @@ class Search:
         ]
 
     def _fused(self, asked: Asked, offer: Offer) -> list[Hit]:
-        lexical = bm25(
-            asked.terms,
-            {key: _weighted_terms(passage.title, passage.text) for key, passage in offer.passages.items()},
-        )
+        texts = {
+            key: offer.terms.get(key) or _weighted_terms(passage.title, passage.text)
+            for key, passage in offer.passages.items()
+        }
+        lexical = bm25(asked.terms, texts)
         fused = convex(offer.dense, lexical, dense_weight=self.dense_weight)
         return [
             Hit(offer.passages[key], score, offer.dense.get(key), lexical.get(key))
@@ -106,12 +107,12 @@ def _raised(
     others = [*ranking[1:], *(Hit(passages[key], 0.0) for key in strength if key not in held)]
     if not others:
         return [top]
-    raised = [
-        replace(hit, score=hit.score + weight * (link or 0.0), linked=link)
-        for hit, link in ((hit, strength.get(hit.passage.id)) for hit in others)
+    raised = [hit.score + weight * strength.get(hit.passage.id, 0.0) for hit in others]
+    scale = min(1.0, _JUST_BELOW * top.score / (max(raised) or 1.0))
+    moved = [
+        Hit(hit.passage, scale * score, hit.dense, hit.lexical, strength.get(hit.passage.id))
+        for hit, score in zip(others, raised, strict=True)
     ]
-    scale = min(1.0, _JUST_BELOW * top.score / (max(hit.score for hit in raised) or 1.0))
-    moved = [replace(hit, score=scale * hit.score) for hit in raised]
     return [top, *sorted(moved, key=lambda hit: (-hit.score, hit.passage.id))]
 
 

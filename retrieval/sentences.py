@@ -6,12 +6,13 @@ Snowball's. Everything here is deterministic and needs no model.
 
 import math
 import re
-import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
+
+from retrieval.stem import stem as snowball
 
 LONGEST = 1200
 """Characters after which a run without any full stop (a table, a log) is cut at white space."""
@@ -96,9 +97,9 @@ _UNSEEN = 50
 _WORD = re.compile(r"(?:[A-Za-z]\.){2,}|\d[\d,]*(?:\.\d+)?|[\u3040-\u30ff\u3400-\u9fff]|[^\W\d_]+")
 _SHARES = (1.0, 0.8, 0.7, 0.55, 0.4, 0.3)
 """What a term counts for: in the sentence, the title, the sentence before, the three before, the one after, the passage."""
+_HEADING = re.compile(r"^#{1,6} [^\n]*\n?", re.MULTILINE)
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _ENDS = re.compile(r"""[.!?:;…。！？]["'”’)\]]*(?:\[\d+\])*$""")
-_LOCAL = threading.local()
 
 
 class Sentence(NamedTuple):
@@ -154,7 +155,7 @@ def stem(word: str) -> Stem:
     plain = _bare(word)
     if plain[:1].isdigit():
         return plain.replace(",", "").rstrip(".")
-    reduced = _snowball(plain)
+    reduced = snowball(plain)
     return _families().get(reduced, reduced)
 
 
@@ -218,8 +219,8 @@ class Field:
 
     def __init__(self, passages: Sequence[str], titles: Sequence[str] = ()) -> None:
         self.sentences = [split_sentences(passage) for passage in passages]
-        self._stems = [[frozenset(content_stems(s.text)) for s in row] for row in self.sentences]
         self._ordered = [[content_stems(s.text) for s in row] for row in self.sentences]
+        self._stems = [[frozenset(stems) for stems in row] for row in self._ordered]
         self._titles = [frozenset(content_stems(title)) for title in titles] or [frozenset()] * len(passages)
         self.weights = Weights(
             [stems for row in self._stems for stems in row]
@@ -291,18 +292,9 @@ def _bare(word: str) -> str:
     return plain.replace(".", "") if plain[:1].isalpha() else plain
 
 
-def _snowball(word: str) -> str:
-    # The stemmer keeps the word it works on in itself, so threads must not share one.
-    if not hasattr(_LOCAL, "stemmer"):
-        import snowballstemmer  # type: ignore[import-untyped]
-
-        _LOCAL.stemmer = snowballstemmer.stemmer("english")
-    return str(_LOCAL.stemmer.stemWord(word))
-
-
 @cache
 def _families() -> dict[Stem, Stem]:
-    return {_snowball(word): _snowball(row.split()[0]) for row in _KINDRED for word in row.split()}
+    return {snowball(word): snowball(row.split()[0]) for row in _KINDRED for word in row.split()}
 
 
 def _boundaries(text: str) -> Iterator[tuple[int, int]]:
@@ -318,6 +310,16 @@ def _boundaries(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _stretches(text: str) -> Iterator[str]:
+    """Cut a text around its headings, which end without a stop, and where it is long."""
+    at = 0
+    for heading in _HEADING.finditer(text):
+        yield from _short(text[at : heading.start()])
+        yield heading[0]
+        at = heading.end()
+    yield from _short(text[at:])
+
+
+def _short(text: str) -> Iterator[str]:
     """Cut a long text between paragraphs: the segmenter's time is quadratic in quotation marks left open."""
     at = 0
     while len(text) - at > _STRETCH:
@@ -326,7 +328,8 @@ def _stretches(text: str) -> Iterator[str]:
             cut = _white_space_before(text, at, at + _STRETCH)
         yield text[at:cut]
         at = cut
-    yield text[at:]
+    if at < len(text):
+        yield text[at:]
 
 
 def _pieces(text: str, start: int, end: int) -> Iterator[Sentence]:

@@ -5,10 +5,11 @@ spaces become overlapping pairs of characters, since a whole sentence of them wo
 """
 
 import re
-import threading
 import unicodedata
 from functools import cache, lru_cache
 from itertools import chain
+
+from retrieval.stem import stem
 
 LONGEST = 64
 """Characters of a word that count; what follows is noise or an attack."""
@@ -20,7 +21,6 @@ _UNSPACED = (
     "\U00020000-\U0003134f"
 )
 _RUN = re.compile(f"[{_UNSPACED}]+")
-_LOCAL = threading.local()
 _STOP_WORDS = frozenset(
     """a an and are as at be been but by did do does for from had has have he her his how i in is it its of on or
     she that the their them they this to was we were what when where which who whom whose why will with you
@@ -53,7 +53,7 @@ def _words(text: str) -> list[str]:
 @lru_cache(maxsize=100_000)
 def _terms_of(word: str) -> tuple[str, ...]:
     if word.isascii():
-        return (_stemmed(word[:LONGEST]),)
+        return (stem(word[:LONGEST]),)
     return tuple(term for part in _words(_folded(word)) for term in _terms_of_part(part))
 
 
@@ -78,20 +78,11 @@ def _pairs(run: str) -> list[str]:
 
 
 def _spelled(word: str) -> list[str]:
-    return [_encoded(_stemmed(word[:LONGEST]))] if word else []
+    return [_encoded(stem(word[:LONGEST]))] if word else []
 
 
 def _encoded(term: str) -> str:
     return term if term.isascii() else f"x{term.encode('utf-8', 'surrogatepass').hex()}"
-
-
-def _stemmed(word: str) -> str:
-    # the stemmer keeps the word it works on in itself, so threads must not share one
-    if not hasattr(_LOCAL, "stemmer"):
-        import snowballstemmer  # type: ignore[import-untyped]
-
-        _LOCAL.stemmer = snowballstemmer.stemmer("english")
-    return str(_LOCAL.stemmer.stemWord(word))
 
 
 @cache

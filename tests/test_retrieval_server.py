@@ -16,6 +16,9 @@ import httpx
 import pytest
 from langchain_core.embeddings import DeterministicFakeEmbedding
 
+from agent_graph.bootstrap import find_knowledge, open_default_knowledge
+from agent_graph.cli.check_documents import chroma_servers
+from agent_graph.settings import read_settings
 from retrieval import Config, Document, open_knowledge
 from retrieval.errors import BadRequest, EmbeddingMismatch, PlaceUnusable, ServerBusy
 from retrieval.stores import chroma
@@ -352,3 +355,46 @@ def test_a_large_document_is_seen_whole_or_not_at_all(server: str, monkeypatch: 
         assert [row.document for row in knowledge.documents()] == ["short"]
         assert knowledge.add([long]).passages > 0
         assert "long" in {hit.passage.document for hit in knowledge.search("the tide at noon", k=100)}
+
+
+@pytest.mark.parametrize(
+    ("host", "outcome", "found"),
+    [
+        ("127.0.0.1", "ok", "listens on this machine"),
+        ("0.0.0.0", "warn", "answers anybody who reaches it"),
+    ],
+)
+def test_the_doctor_tells_who_may_reach_a_server(
+    server: str, host: str, outcome: str, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chroma asks nobody who they are, which is fine on one's own machine only."""
+    monkeypatch.setenv("AGENT_GRAPH_KNOWLEDGE", server.replace("127.0.0.1", host))
+    (check,) = chroma_servers(read_settings())
+    assert check.outcome == outcome
+    assert found in check.found
+
+
+def test_the_doctor_is_content_with_a_proxy(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind one that asks for a token the server is not open."""
+    monkeypatch.setenv("AGENT_GRAPH_KNOWLEDGE", f"http://127.0.0.1:{proxy.server_port}")
+    (check,) = chroma_servers(read_settings())
+    assert check.found.endswith("asks for a token")
+
+
+def test_a_map_in_the_settings_shards_collections(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The settings name the place of each collection; all of them are searched as one."""
+    monkeypatch.setenv("AGENT_GRAPH_KNOWLEDGE", f"shard={server},*={tmp_path}")
+    monkeypatch.setenv("AGENT_GRAPH_COLLECTION", "shard, rest")
+    settings = read_settings()
+    for name, text in (("shard", "Apples are red."), ("rest", "Pears are green.")):
+        with open_default_knowledge(settings, name) as knowledge:
+            knowledge.add([Document(f"{name}.txt", text)])
+    both = find_knowledge(settings)
+    assert both is not None
+    with both:
+        found = {hit.passage.document: hit for hit in both.search("colour of apples and pears")}
+    assert set(found) == {"shard.txt", "rest.txt"}
+    with open_knowledge(server, "shard") as shard:
+        assert shard.count() == 1

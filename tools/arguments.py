@@ -153,7 +153,7 @@ def _number(text: str) -> int | float:
 def _opened(text: str, given: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return given
 
 

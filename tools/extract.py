@@ -138,9 +138,21 @@ def best_value(question: str, text: str) -> int | float | str | None:
     return found.value if found is not None else None
 
 
-def find_value(question: str, passages: Sequence[str], titles: Sequence[str] = ()) -> Extracted | None:
-    """Return the best value with the sentence it stands in; None when no sentence covers the question enough."""
-    kind = answer_type(question)
+def find_value(
+    question: str, passages: Sequence[str], titles: Sequence[str] = (), *, kind: AnswerType | None = None
+) -> Extracted | None:
+    """Return the best value with the sentence it stands in; None when no sentence covers the question enough.
+
+    `kind` says what is asked for where the question's wording does not.
+    """
+    return next(iter(find_values(question, passages, titles, kind=kind)), None)
+
+
+def find_values(
+    question: str, passages: Sequence[str], titles: Sequence[str] = (), *, kind: AnswerType | None = None
+) -> list[Extracted]:
+    """Return every value of the asked kind in the sentences that cover the question enough, best first."""
+    kind = kind or answer_type(question)
     field = sentences.Field(passages, titles)
     query = field.query(question)
     unnamed = query.names and len(query.missing) == len(query.names)
@@ -151,11 +163,12 @@ def find_value(question: str, passages: Sequence[str], titles: Sequence[str] = (
         if one.coverage >= least and (unnamed or field.names_in(query, one.passage))
     ]
     if kind not in _KINDS:
-        return _phrase(kind, ranked)
+        phrase = _phrase(kind, ranked)
+        return [phrase] if phrase is not None else []
     asked = _Asked(question, field, titles)
     holding = (found for one in ranked if (found := list(asked.offers(one, kind))))
     offers = [offer for some in islice(holding, _CANDIDATES) for offer in some]
-    return max(offers, key=lambda offer: offer[0])[1] if offers else None
+    return [value for _, value in sorted(offers, key=lambda offer: -offer[0])]
 
 
 class _Asked:

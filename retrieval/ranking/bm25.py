@@ -5,6 +5,7 @@ multi-hop questions (benchmarks/retrieval), the same recall and the first suppor
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 K1, B = 0.9, 0.4
@@ -13,15 +14,20 @@ K1, B = 0.9, 0.4
 
 def bm25(query: Iterable[str], texts: Mapping[str, Sequence[str]]) -> dict[str, float]:
     """Return the score of every text, given as terms, that holds a term of the query."""
-    lengths = {key: len(held) for key, held in texts.items()}
-    mean = sum(lengths.values()) / max(1, len(lengths)) or 1.0
+    wanted = dict.fromkeys(query)
+    mean = sum(map(len, texts.values())) / max(1, len(texts)) or 1.0
+    counts = {key: Counter(term for term in held if term in wanted) for key, held in texts.items()}
+    holding = Counter(term for counted in counts.values() for term in counted)
+    weights = {term: _rarity(holding[term], len(texts)) for term in wanted}
     scores: dict[str, float] = {}
-    for term in dict.fromkeys(query):
-        counts = {key: count for key, held in texts.items() if (count := held.count(term))}
-        weight = _rarity(len(counts), len(texts))
-        for key, count in counts.items():
-            damped = count + K1 * (1 - B + B * lengths[key] / mean)
-            scores[key] = scores.get(key, 0.0) + weight * count * (K1 + 1) / damped
+    for key, counted in counts.items():
+        if counted:
+            flat = K1 * (1 - B + B * len(texts[key]) / mean)
+            scores[key] = sum(
+                weights[term] * counted[term] * (K1 + 1) / (counted[term] + flat)
+                for term in wanted  # in the query's order, so that equal texts get equal scores to the last digit
+                if term in counted
+            )
     return scores
 
 

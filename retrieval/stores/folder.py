@@ -14,15 +14,14 @@ from retrieval.stores.cache import CachedEmbeddings
 from retrieval.stores.chroma import ChromaCollection
 from retrieval.stores.exact import ExactIndex, nearest_of
 from retrieval.stores.mirror import Mirror, Prepared, prepared
-from retrieval.stores.mirrored import Mirrored, introduce
+from retrieval.stores.mirrored import Mirrored, introduce, offered
 from retrieval.stores.place import Place, mirror_file
+from retrieval.stores.placed import Placed
 from retrieval.stores.rebuild import rebuild, unfinished
 from retrieval.stores.reconcile import reconcile
 from retrieval.stores.store import Asked, Offer
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from retrieval.embed import Vectors
 
 _log = logging.getLogger("retrieval.stores.folder")
@@ -34,48 +33,22 @@ _WIDER = 10
 _WIDEST = 2000
 
 
-class FolderStore(Mirrored):
+class FolderStore(Placed, Mirrored):
     """One collection of a folder; it appears with the first write."""
-
-    embeds = True
 
     def __init__(
         self, place: Place, name: str, embeddings: CachedEmbeddings, *, trusted: bool | None
     ) -> None:
         assert place.folder is not None
-        self._place, self._embeddings = place, embeddings
-        self.folder: Path = place.folder
-        self._collection = ChromaCollection(
-            place.client, place.where, name, embeddings.name, retries=0, trusted=trusted
+        super().__init__(
+            place,
+            ChromaCollection(place.client, place.where, name, embeddings.name, retries=0, trusted=trusted),
         )
+        self._embeddings = embeddings
+        self.folder: Path = place.folder
         with place.writing:
             self._repaired()
         self._exact: ExactIndex | None = None
-
-    @property
-    def name(self) -> str:
-        """Name of the collection."""
-        return self._collection.name
-
-    @property
-    def where(self) -> str:
-        """The folder."""
-        return self._place.where
-
-    @property
-    def embedding(self) -> str:
-        """Name of the embedding model."""
-        return self._collection.embedding
-
-    @property
-    def trusted(self) -> bool:
-        """Whether its text may reach a planner."""
-        return self._collection.trusted
-
-    @property
-    def writing(self) -> "AbstractContextManager[object]":
-        """Held while a document is written."""
-        return self._place.writing
 
     def mark(self, *, trusted: bool) -> None:
         """Change the trust mark."""
@@ -119,10 +92,6 @@ class FolderStore(Mirrored):
                 self._place.doubt(self._collection.id)
                 raise
 
-    def close(self) -> None:
-        """Let go of the place; the last one in the process gives up the folder."""
-        self._place.release()
-
     def _offer(
         self, mirror: Mirror, asked: Sequence[Asked], most: int, filters: Filters | None
     ) -> list[Offer]:
@@ -132,15 +101,7 @@ class FolderStore(Mirrored):
             mirror, np.stack([one.vector for one in asked if one.vector is not None]), most, filters
         )
         worded = [mirror.worded(one.terms, most, filters) for one in asked]
-        wanted = {key for dense in near for key in dense} | {key for some in worded for key in some}
-        held = mirror.passages(wanted)
-        return [
-            Offer(
-                {key: held[key] for key in dict.fromkeys([*dense, *words]) if key in held},
-                {key: score for key, score in dense.items() if key in held},
-            )
-            for dense, words in zip(near, worded, strict=True)
-        ]
+        return offered(mirror, near, worded)
 
     def _near(
         self, mirror: Mirror, queries: "Vectors", most: int, filters: Filters | None

@@ -28,7 +28,7 @@ T = TypeVar("T")
 SCHEMA = 3
 """Version of the tables and of how terms are made: a mirror of another version is made anew."""
 
-_MOST_ROWS = 6000
+_MOST_ROWS = 4000
 """Rows that a search by words scores: beyond them the commonest words are left to the scoring of candidates."""
 _COUNTS_LAST = 100
 """Changes of the collection after which the counts of words are looked up anew."""
@@ -125,6 +125,16 @@ class Mirror:
         ):
             yield [_passage(row[1:]) for row in rows]
             after = rows[-1][0]
+
+    def with_terms(self, ids: Collection[str]) -> dict[str, tuple[Passage, list[str]]]:
+        """Return passages with their index terms, those of the title twice."""
+        columns = ", ".join(f"p.{column}" for column in _COLUMNS.split(", "))
+        rows = self._all(
+            f"SELECT w.title, w.text, {columns} FROM passages p JOIN words w ON w.rowid = p.row "  # noqa: S608
+            "WHERE p.id IN (SELECT value FROM json_each(?))",
+            [_listed(ids)],
+        )
+        return {row[2]: (_passage(row[2:]), [*row[0].split() * 2, *row[1].split()]) for row in rows}
 
     def worded(self, query: Sequence[str], most: int, filters: Filters | None = None) -> list[str]:
         """Return the ids of the passages that hold the query's rarest terms best, best first."""

@@ -1,11 +1,11 @@
 """What a store with a mirror answers from it."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from retrieval.documents import Passage
 from retrieval.stores.mirror import Mirror
-from retrieval.stores.store import DocumentRow
+from retrieval.stores.store import DocumentRow, Offer
 
 _INTRODUCTION = "collection"
 
@@ -66,6 +66,24 @@ class Mirrored:
         """Return some passages from all over the collection."""
         mirror = self.mirror()
         return mirror.sample(most) if mirror else []
+
+
+def offered(
+    mirror: Mirror, near: Sequence[Mapping[str, float]], worded: Sequence[Sequence[str]]
+) -> list[Offer]:
+    """Return what was found by meaning and by words per query, as far as it stands in the mirror."""
+    held = mirror.with_terms({key for some in (*near, *worded) for key in some})
+    offers = []
+    for dense, words in zip(near, worded, strict=True):
+        own = {key: held[key] for key in dict.fromkeys([*dense, *words]) if key in held}
+        offers.append(
+            Offer(
+                {key: passage for key, (passage, _) in own.items()},
+                {key: score for key, score in dense.items() if key in held},
+                {key: found for key, (_, found) in own.items()},
+            )
+        )
+    return offers
 
 
 def introduce(mirror: Mirror, *, name: str, embedding: str, trusted: bool) -> None:

@@ -19,7 +19,7 @@ from retrieval.stores.cache import VectorCache
 from retrieval.stores.database import reading
 from retrieval.stores.exact import ExactIndex, nearest_of
 from retrieval.stores.mirror import Mirror
-from retrieval.stores.mirrored import Mirrored, marked_trusted
+from retrieval.stores.mirrored import Mirrored, marked_trusted, offered
 from retrieval.stores.place import CACHE_FILE
 from retrieval.stores.store import Asked, Offer
 
@@ -88,14 +88,7 @@ class ReaderStore(Mirrored):
         with files.mirror.at_one_moment():
             near = self._near(files, queries, most, filters)
             worded = [files.mirror.worded(one.terms, most, filters) for one in asked]
-            held = files.mirror.passages({key for some in (*near, *worded) for key in some})
-        return [
-            Offer(
-                {key: held[key] for key in dict.fromkeys([*dense, *words]) if key in held},
-                {key: score for key, score in dense.items() if key in held},
-            )
-            for dense, words in zip(near, worded, strict=True)
-        ]
+            return offered(files.mirror, near, worded)
 
     def vectors(self, ids: Collection[str]) -> "dict[str, Vectors]":
         """Return the vectors of passages."""

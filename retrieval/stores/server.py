@@ -16,11 +16,10 @@ from retrieval.stores.chroma import ChromaCollection
 from retrieval.stores.manifest import opening_of
 from retrieval.stores.mirror import batches
 from retrieval.stores.place import Place
+from retrieval.stores.placed import Placed
 from retrieval.stores.store import Asked, DocumentRow, Offer
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from retrieval.embed import Vectors
 
 _PER_LEG = 2
@@ -31,44 +30,20 @@ _DOCUMENTS_AT_ONCE = 100
 _NOTE = "note_"
 
 
-class ServerStore:
+class ServerStore(Placed):
     """One collection of a server; it appears with the first write."""
 
-    embeds = True
     folder: Path | None = None
 
     def __init__(
         self, place: Place, name: str, embedding: str, config: Config, *, trusted: bool | None
     ) -> None:
-        self._place = place
-        self._collection = ChromaCollection(
-            place.client, place.where, name, embedding, retries=config.retries, trusted=trusted
+        super().__init__(
+            place,
+            ChromaCollection(
+                place.client, place.where, name, embedding, retries=config.retries, trusted=trusted
+            ),
         )
-
-    @property
-    def name(self) -> str:
-        """Name of the collection."""
-        return self._collection.name
-
-    @property
-    def where(self) -> str:
-        """The address."""
-        return self._place.where
-
-    @property
-    def embedding(self) -> str:
-        """Name of the embedding model."""
-        return self._collection.embedding
-
-    @property
-    def trusted(self) -> bool:
-        """Whether its text may reach a planner."""
-        return self._collection.trusted
-
-    @property
-    def writing(self) -> "AbstractContextManager[object]":
-        """Held while a document is written; other processes may write beside us."""
-        return self._place.writing
 
     def mark(self, *, trusted: bool) -> None:
         """Change the trust mark."""
@@ -162,10 +137,6 @@ class ServerStore:
                     self._collection.remove(passage.id for passage in new)
                 raise
             self._collection.remove(gone)
-
-    def close(self) -> None:
-        """Let go of the place; the last one in the process closes the connection."""
-        self._place.release()
 
     def _whole(self, ids: set[str], dimension: int) -> set[str]:
         """Return the ids whose documents are there as a whole: of large ones, the first passage comes last."""

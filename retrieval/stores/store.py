@@ -27,6 +27,8 @@ class Offer(NamedTuple):
     """By id: nearest by meaning, and those that hold the query's words where the store can tell."""
     dense: Mapping[str, float]
     """Cosine similarity by id, of those that are near by meaning."""
+    terms: Mapping[str, Sequence[str]] = {}
+    """Index terms by id, those of the title twice, where the store has them ready."""
 
 
 class DocumentRow(NamedTuple):

@@ -1,0 +1,1 @@
+"""Where the heavy work of an ingest is done: in this process and its readers, or by actors on Ray."""
