@@ -15,6 +15,7 @@ from retrieval.sentences import content_stems, names, score_sentences, split_sen
         ),
         ("Roe v. Wade was decided in 1973. So it was.", ["Roe v. Wade was decided in 1973.", "So it was."]),
         ("A heading\n\nA line\nthat goes on. Done.", ["A heading", "A line\nthat goes on.", "Done."]),
+        ("# Title\n## Locks\nIt has nine. So.", ["# Title", "## Locks", "It has nine.", "So."]),
         ("這是一句話。那是另一句。", ["這是一句話。", "那是另一句。"]),
         ("  \n\t ", []),
         ("", []),

@@ -1,7 +1,9 @@
 """Writing the answer: ask the chain, stream it, check its citations, fall back to quoting."""
 
-from collections.abc import AsyncIterator
-from typing import Any
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from functools import partial
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -10,6 +12,7 @@ from agent_graph.context import Context
 from agent_graph.errors import ModelUnavailable
 from agent_graph.events import AnswerReset, AnswerText, Event, ModelFellBack
 from agent_graph.evidence import Answer, Evidence
+from agent_graph.journal import is_large
 from agent_graph.models import EXTRACTIVE_MODE, Done, FellBack, ModelChain, Restarted, Text
 from agent_graph.plan import Plan
 from agent_graph.references import StepId
@@ -19,11 +22,13 @@ from agent_graph.solver.images import take_images
 from agent_graph.solver.prompt import INSUFFICIENT, Prompt
 from agent_graph.usage import RoleUsage
 
+_T = TypeVar("_T")
+
 
 class SolveRequest(BaseModel):
     """All that a solver needs to answer one question."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: str
     plan: Plan
@@ -52,7 +57,8 @@ class Solved(BaseModel):
 async def write(request: SolveRequest, chain: ModelChain | None) -> AsyncIterator[Event | Solved]:
     """Yield the answer's text as it comes and the checked answer last."""
     if chain is not None:
-        built = prompt.build(
+        build = partial(
+            prompt.build,
             [request.task, *request.images],
             request.plan,
             {**request.past, **request.evidence},
@@ -62,21 +68,15 @@ async def write(request: SolveRequest, chain: ModelChain | None) -> AsyncIterato
             images=take_images([named.model for named in chain.models]),
             final=request.final,
         )
+        built = await _worked([*request.past.values(), *request.evidence.values()], build)
         try:
             async for part in _ask(chain, built, request):
                 yield part
             return
         except ModelUnavailable as error:
             yield AnswerReset(reason=f"no model could answer, extractive mode does: {error}")
-    draft = extractive.write_answer(request.task, request.plan, request.evidence)
-    yield AnswerText(text=draft.text)
-    answer = check(
-        draft.text,
-        request.evidence,
-        question=request.task,
-        insufficient=draft.insufficient,
-        author=EXTRACTIVE_MODE,
-    )
+    answer = await _worked(request.evidence.values(), partial(_quoted, request))
+    yield AnswerText(text=answer.text)
     yield Solved(answer=answer)
 
 
@@ -102,10 +102,28 @@ async def _ask(chain: ModelChain, built: Prompt, request: SolveRequest) -> Async
         elif isinstance(piece, Done):
             monitoring.count_tokens("solver", piece.model, piece.usage)
             yield Solved(
-                answer=_answer(text, request, piece.model),
+                answer=await _worked(request.evidence.values(), partial(_answer, text, request, piece.model)),
                 usage=piece.usage,
                 neutralised=dict(built.neutralised),
             )
+
+
+async def _worked(evidence: Iterable[Evidence], work: Callable[[], _T]) -> _T:
+    """Do work over evidence, in a thread where there is so much of it that it would hold everything else up."""
+    if any(is_large(one.value) for one in evidence):
+        return await asyncio.to_thread(work)
+    return work()
+
+
+def _quoted(request: SolveRequest) -> Answer:
+    draft = extractive.write_answer(request.task, request.plan, request.evidence)
+    return check(
+        draft.text,
+        request.evidence,
+        question=request.task,
+        insufficient=draft.insufficient,
+        author=EXTRACTIVE_MODE,
+    )
 
 
 def _answer(text: str, request: SolveRequest, model: str) -> Answer:
