@@ -17,18 +17,18 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from langchain_core.messages import BaseMessage
 from langchain_core.tools import BaseTool, tool
+from stored import stored
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from agent_graph import Agent, Context, build_agent
 from agent_graph.checkpoint import open_checkpointer
 from agent_graph.errors import ThreadBusy
-from agent_graph.evidence import Evidence
 from agent_graph.testing import ScriptedModel
 
 PLAN = """Plan: read the start, follow both sides, act on what they say, then read what came of it.
@@ -136,7 +136,7 @@ async def second_life(case: Case) -> dict[str, Any]:
     """Look at what reached the checkpointer, then resume to the end, or start when there is nothing to resume."""
     async with open_checkpointer(case.url) as saver:
         agent = agent_of(case, saver, tools_of(case, 2))
-        kept = {one.step: one.model_dump(mode="json") async for one in _kept(agent, case.thread)}
+        kept = {one.step: one.model_dump(mode="json") for one in await stored(saver, case.thread)}
         state = await agent.aget_state(case.thread)
         # Not `state.next`: it is empty too when a node has ended and the checkpoint after it was not stored.
         waiting = {one.name for one in state.tasks}
@@ -155,23 +155,6 @@ async def second_life(case: Case) -> dict[str, Any]:
             "evidence": evidence,
             "answer": values["answer"].text,
         }
-
-
-async def _kept(agent: Agent, thread: Any) -> AsyncIterator[Evidence]:
-    """Yield all evidence in the newest checkpoint of the thread: in its state and among the writes of its tasks."""
-    assert agent.checkpointer is not None
-    newest = await agent.checkpointer.aget_tuple(thread)  # type: ignore[union-attr]
-    if newest is not None:
-        for one in _evidence([newest.checkpoint["channel_values"], newest.pending_writes]):
-            yield one
-
-
-def _evidence(value: Any) -> Iterator[Evidence]:
-    if isinstance(value, Evidence):
-        yield value
-    elif isinstance(value, dict | list | tuple):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from _evidence(part)
 
 
 def fork(work: Callable[[], Coroutine[Any, Any, Any]], result: int | None = None) -> int:

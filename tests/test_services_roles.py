@@ -1,31 +1,45 @@
+"""The three roles over HTTP: same answers, live events, clear failures."""
+
 import asyncio
 import json
 import socket
 import sys
 import threading
 from asyncio.subprocess import PIPE
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from langchain_core.tools import BaseTool, StructuredTool
-from langgraph.checkpoint.memory import InMemorySaver
+from role_services import (
+    ANSWER,
+    ASK,
+    NO_MODELS,
+    PLAN,
+    TOKEN,
+    call,
+    closed_port,
+    diamond,
+    losses,
+    patient,
+    run,
+    served,
+    split,
+    timeless,
+)
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from agent_graph import Agent, Context
 from agent_graph.errors import ServiceUnavailable, SettingsError
 from agent_graph.events import Event
-from agent_graph.evidence import Evidence
 from agent_graph.graph import Deps, build_graph
-from agent_graph.models import Models, choose
+from agent_graph.identity import acting_for, identity
+from agent_graph.models import choose
 from agent_graph.models.ask import asker
-from agent_graph.plan import Step
+from agent_graph.plan import Plan, Step
+from agent_graph.planner import Written
 from agent_graph.references import StepId
 from agent_graph.services import (
     RemotePlanner,
@@ -35,112 +49,11 @@ from agent_graph.services import (
     solver_app,
     worker_app,
 )
+from agent_graph.services.wire import SECONDS_LEFT, line
 from agent_graph.testing import FlakyTool, ScriptedModel, recording_tool
-from agent_graph.worker.call import Call
+from agent_graph.usage import RoleUsage
 from tools.catalog import Catalog
 from tools.extract import make_extract
-
-TOKEN = "tell no one"
-NO_MODELS = Models(None, None, None)
-ASK: Any = {"task": "Do it"}
-PLAN = """Plan: a diamond
-#E1 = first(query="go")
-#E2 = left(query="#E1.name")
-#E3 = right(query="#E1.count")
-#E4 = last(query="#E2 and #E3")
-"""
-ANSWER = "It is done [E4]. Nobody found it [E9]."
-
-
-@contextmanager
-def served(app: Starlette) -> Iterator[str]:
-    """Serve an app on a free port in a thread and give its address; requests wait in the socket until it runs."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, ws="none")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(30)
-        listening.close()
-
-
-def closed_port() -> str:
-    """Return an address where nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return f"http://127.0.0.1:{taken.getsockname()[1]}"
-
-
-def diamond() -> Catalog:
-    """Return four tools, the first of which returns a structure."""
-    first = recording_tool("first", {"name": "Zoë \u2028 end", "count": 3})
-    others = [recording_tool(name, lambda query, name=name: f"{name}({query})") for name in ("left", "right")]
-    tools = [first, *others, recording_tool("last", 42)]
-    return Catalog(tools, {tool.name: "reads" for tool in tools})
-
-
-def patient(heard: threading.Event) -> BaseTool:
-    """Return a tool that ends only when something was heard; it blocks its thread, as real ones do."""
-
-    def wait(query: str) -> bool:
-        """Wait."""
-        return heard.wait(60)
-
-    return StructuredTool.from_function(wait, name="patient", description="Waits.")
-
-
-@contextmanager
-def split(catalog: Catalog, planning: Models, solving: Models, **options: Any) -> Iterator[Deps]:
-    """Serve the three roles, each in a thread with a loop of its own, and give what a graph needs to use them."""
-    with ExitStack() as stack:
-        planner = stack.enter_context(served(planner_app(planning.planner, catalog, token=TOKEN)))
-        worker = stack.enter_context(served(worker_app(catalog, token=TOKEN)))
-        solver = stack.enter_context(served(solver_app(solving.solver, token=TOKEN)))
-        yield Deps(
-            NO_MODELS,
-            catalog,
-            plan=RemotePlanner(planner, catalog, token=TOKEN),
-            call=RemoteWorker(worker, token=TOKEN),
-            solve=RemoteSolver(solver, token=TOKEN),
-        )
-
-
-async def run(agent: Agent, **context: Any) -> tuple[dict[str, Any], list[str]]:
-    """Run once and return the final state and the kinds of the events, in order."""
-    told: list[str] = []
-    state: dict[str, Any] = {}
-    async for mode, part in agent.astream(ASK, context=Context(**context), stream_mode=["custom", "values"]):
-        if mode == "custom":
-            assert isinstance(part, dict)
-            told.append(part["type"])
-        else:
-            assert isinstance(part, dict)
-            state = part
-    return state, told
-
-
-def timeless(evidence: dict[StepId, Evidence]) -> dict[StepId, Evidence]:
-    """Return evidence without the seconds it took."""
-    return {step: one.model_copy(update={"seconds": 0.0, "started": 0.0}) for step, one in evidence.items()}
-
-
-async def call(
-    worker: RemoteWorker,
-    tool: str,
-    args: dict[str, Any] | None = None,
-    *,
-    told: Callable[[Event], None] = lambda event: None,
-    **context: Any,
-) -> Evidence:
-    """Run one step on a worker service."""
-    step = Step(id=StepId("E1"), tool=tool, args=args or {})
-    now = worker.clock()
-    asked = Call(step=step, args=step.args, context=Context(**context), started=now - 5, deadline=now + 60)
-    return await worker(asked, told)
 
 
 async def test_three_services_answer_like_one_process() -> None:
@@ -161,8 +74,11 @@ async def test_three_services_answer_like_one_process() -> None:
 async def test_what_a_step_does_is_told_while_it_does_it() -> None:
     """The tool ends only after its start was heard at the other end of the wire."""
     heard = threading.Event()
-    with served(worker_app(Catalog([patient(heard)]))) as url:
-        evidence = await call(RemoteWorker(url), "patient", {"query": ""}, told=lambda event: heard.set())
+    catalog = Catalog([patient(heard)])
+    with served(worker_app(catalog)) as url:
+        evidence = await call(
+            RemoteWorker(url, catalog), "patient", {"query": ""}, told=lambda event: heard.set()
+        )
     assert evidence.value is True
     assert evidence.started == pytest.approx(5, abs=1)
 
@@ -194,9 +110,10 @@ async def test_a_failure_far_away_is_a_status_here() -> None:
     """A tool that keeps failing is retried there and comes back as failed evidence, with each retry told."""
     told: list[Event] = []
     tool = FlakyTool("flaky", failures=9, error=ConnectionError("no route to the archive"))
-    with served(worker_app(Catalog([tool], {"flaky": "reads"}))) as url:
-        evidence = await call(RemoteWorker(url), "flaky", {"query": ""}, told=told.append, retries=1)
-        absent = await call(RemoteWorker(url), "unheard_of")
+    catalog = Catalog([tool], {"flaky": "reads"})
+    with served(worker_app(catalog)) as url:
+        evidence = await call(RemoteWorker(url, catalog), "flaky", {"query": ""}, told=told.append, retries=1)
+        absent = await call(RemoteWorker(url, catalog), "unheard_of")
     assert (evidence.status, evidence.failure, evidence.attempts) == ("failed", "transient", 2)
     assert evidence.error == "no route to the archive"
     assert [event.type for event in told] == ["step_started", "step_retried"]
@@ -217,29 +134,6 @@ async def test_what_a_tools_own_model_cost_comes_back() -> None:
     assert state["usage"]["worker"].input_tokens > 0
 
 
-@pytest.mark.parametrize("token", [None, "wrong"])
-async def test_a_wrong_token_is_refused_by_every_role(token: str | None) -> None:
-    """Without the shared secret nothing is planned, called or answered, and the caller is told why."""
-    catalog = diamond()
-    model = ScriptedModel([PLAN, ANSWER])
-    chain = choose(model).planner
-    for app, path in (
-        (planner_app(chain, catalog, token=TOKEN), "/plan"),
-        (worker_app(catalog, token=TOKEN), "/call"),
-        (solver_app(chain, token=TOKEN), "/solve"),
-    ):
-        with served(app) as url:
-            headers = {"authorization": f"Bearer {token}"} if token else {}
-            async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
-                assert (await client.post(path, json={}, headers=headers)).status_code == 401
-                assert (await client.get("/ok")).json()["ok"] is True
-            if path == "/call":
-                evidence = await call(RemoteWorker(url, token=token), "first", {"query": ""})
-                assert "refused the token" in evidence.error
-    assert model.calls == []
-    assert catalog["first"].tool.calls == []  # type: ignore[attr-defined]
-
-
 @pytest.mark.parametrize(
     ("body", "status", "says"),
     [
@@ -248,9 +142,22 @@ async def test_a_wrong_token_is_refused_by_every_role(token: str | None) -> None
         (b"[]", 422, "does not fit at body"),
         (b'{"step": {"id": "E1"}}', 422, "does not fit at step.tool"),
         (b'{"context": {"max_steps": -1}}', 422, "does not fit"),
+        (b'{"step": {"id": "E1", "tool": "first"}, "context": {}, "url": "x"}', 422, "does not fit at url"),
+        (b'{"step": {"id": "E1", "tool": "first"}, "context": {"api_key": 1}}', 422, "at context.api_key"),
+        (b'{"step": {"id": "E1", "tool": 7}, "context": {}}', 422, "does not fit at step.tool"),
         (b" " * (16 * 1024 * 1024 + 1), 413, "larger than"),
     ],
-    ids=["text", "deep", "list", "no tool", "bad knob", "huge"],
+    ids=[
+        "text",
+        "deep",
+        "list",
+        "no tool",
+        "bad knob",
+        "unknown field",
+        "unknown knob",
+        "wrong type",
+        "huge",
+    ],
 )
 def test_a_request_that_does_not_fit_is_refused_in_a_sentence(body: bytes, status: int, says: str) -> None:
     """Wrong, deep and huge bodies get a 4xx with one sentence and call nothing."""
@@ -259,6 +166,18 @@ def test_a_request_that_does_not_fit_is_refused_in_a_sentence(body: bytes, statu
         reply = httpx.post(f"{url}/call", content=body, trust_env=False)
     assert reply.status_code == status
     assert says in reply.json()["error"]
+
+
+@pytest.mark.parametrize("path", ["/plan", "/solve"])
+def test_planner_and_solver_take_no_unknown_field_either(path: str) -> None:
+    """A misspelt or foreign field is named, not passed over."""
+    asked: dict[str, Any] = {"task": "x", "context": {}, "base_url": "http://elsewhere"}
+    app = planner_app(None) if path == "/plan" else solver_app(None)
+    body = {"request": asked, "tools": []} if path == "/plan" else {**asked, "plan": {}, "evidence": {}}
+    with served(app) as url:
+        reply = httpx.post(f"{url}{path}", json=body, trust_env=False)
+    assert reply.status_code == 422
+    assert "base_url" in reply.json()["error"]
 
 
 def test_a_body_without_a_length_is_bounded_too() -> None:
@@ -277,9 +196,9 @@ async def test_exceptions_of_the_far_side_stay_there(caplog: pytest.LogCaptureFi
             raise RuntimeError("postgres://root:hunter2@vault/secrets")
 
     with served(worker_app(Broken([]))) as url:
-        evidence = await call(RemoteWorker(url), "first")
-    assert evidence.failure == "interrupted"
-    assert evidence.error.startswith("The worker service failed; its log says why.")
+        evidence = await call(RemoteWorker(url, diamond()), "first")
+    assert evidence.failure == "tool_error"
+    assert evidence.error == "The worker service failed; its log says why."
     assert "hunter2" not in evidence.model_dump_json()
     assert "hunter2" in caplog.text
 
@@ -296,6 +215,7 @@ SERVICE = """
 import os, socket, sys, time, uvicorn
 from langchain_core.tools import tool
 from agent_graph.services import worker_app
+from agent_graph.usage import RoleUsage
 from tools.catalog import Catalog
 @tool
 def stuck() -> str:
@@ -313,7 +233,8 @@ async def test_a_killed_worker_is_evidence_and_not_a_hang() -> None:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", SERVICE, stdout=PIPE)
     assert process.stdout is not None
     url = f"http://127.0.0.1:{(await process.stdout.readline()).decode().strip()}"
-    evidence = await call(RemoteWorker(url), "stuck", told=lambda event: process.kill())
+    catalog = Catalog([recording_tool("stuck")], {"stuck": "writes"})
+    evidence = await call(RemoteWorker(url, catalog), "stuck", told=lambda event: process.kill())
     await process.wait()
     assert (evidence.status, evidence.failure) == ("failed", "interrupted")
     assert evidence.error == (
@@ -324,23 +245,30 @@ async def test_a_killed_worker_is_evidence_and_not_a_hang() -> None:
 
 async def test_a_worker_that_is_not_there_has_done_nothing() -> None:
     """Nothing was sent, so nothing can have acted: a passing fault, and the address stays out of the error."""
-    evidence = await call(RemoteWorker(closed_port()), "first")
+    evidence = await call(RemoteWorker(closed_port(), diamond()), "first", step_timeout_s=0.2)
     assert (evidence.failure, evidence.error) == ("transient", "The worker service could not be reached.")
 
 
-async def test_a_silent_service_counts_as_lost() -> None:
-    """A service that takes the call and gives no sign of life is given up."""
+@pytest.mark.parametrize(
+    ("effects", "failure", "attempts", "says"),
+    [("reads", "transient", 2, "was lost"), ("writes", "interrupted", 1, "its outcome is unknown")],
+)
+async def test_a_silent_service_counts_as_lost(effects: Any, failure: str, attempts: int, says: str) -> None:
+    """Without a sign of life it is given up; a read is called once more, what may have acted is not."""
+    told: list[Event] = []
+    catalog = Catalog([recording_tool("first")], {"first": effects})
     with socket.create_server(("127.0.0.1", 0)) as mute:
         url = f"http://127.0.0.1:{mute.getsockname()[1]}"
-        evidence = await call(RemoteWorker(url, silence_s=0.2), "first")
-    assert evidence.failure == "interrupted"
+        evidence = await call(RemoteWorker(url, catalog, silence_s=0.2), "first", told=told.append)
+    assert (evidence.failure, says in evidence.error) == (failure, True)
+    assert 1 + len(told) == attempts
 
 
 async def test_a_service_at_work_gives_signs_of_life() -> None:
     """Empty lines flow while a tool takes its time; the outcome is the last line."""
     heard = threading.Event()
     step = {"id": "E1", "tool": "patient", "args": {"query": ""}}
-    asked = {"step": step, "args": step["args"], "context": {}, "left_s": 60}
+    asked = {"step": step, "args": step["args"], "context": {}}
     lines: list[str] = []
     with served(worker_app(Catalog([patient(heard)]), beat_s=0.01)) as url:
         async with (
@@ -367,49 +295,58 @@ async def test_a_caller_that_goes_away_stops_the_tool() -> None:
         return ""
 
     tool: BaseTool = StructuredTool.from_function(coroutine=stuck)
-    with served(worker_app(Catalog([tool]))) as url:
+    catalog = Catalog([tool])
+    hours: Any = {"left_s": 3600, "step_timeout_s": 3600}
+    with served(worker_app(catalog)) as url:
         calling = asyncio.create_task(
-            call(RemoteWorker(url), "stuck", {"query": ""}, told=lambda event: started.set())
+            call(
+                RemoteWorker(url, catalog), "stuck", {"query": ""}, told=lambda event: started.set(), **hours
+            )
         )
         await started.wait()
         calling.cancel()
         with pytest.raises(asyncio.CancelledError):
             await calling
-        assert await asyncio.to_thread(stopped.wait, 60)
+        assert await asyncio.to_thread(stopped.wait, 20)
 
 
-async def test_no_planner_is_a_clear_error() -> None:
-    """A run whose planner service is down ends at once, with one sentence."""
+async def test_without_planner_and_solver_extractive_mode_answers_and_says_so() -> None:
+    """Services that stay away for as long as a model may take are named in the plan's and the answer's remarks."""
     catalog = diamond()
-    agent = build_graph(Deps(NO_MODELS, catalog, plan=RemotePlanner(closed_port(), catalog)))
-    with pytest.raises(ServiceUnavailable) as caught:
-        await agent.ainvoke(ASK)
-    assert str(caught.value) == "The planner service could not be reached."
+    plan, solve = RemotePlanner(closed_port(), catalog), RemoteSolver(closed_port())
+    agent = build_graph(Deps(NO_MODELS, catalog, plan=plan, solve=solve))
+    state, _ = await run(agent, model_timeout_s=0.2)
+    assert state["plan"].author == state["answer"].author == "extractive mode"
+    (remark,) = state["plan"].remarks
+    assert remark.endswith("extractive mode does: The planner service could not be reached.")
+    assert "The solver service could not be reached." in state["answer"].remarks[0]
 
 
-async def test_a_run_goes_on_when_its_solver_is_back() -> None:
-    """The evidence is the graph's: after the solver's return only the solver runs again."""
-    catalog = diamond()
-    config: Any = {"configurable": {"thread_id": "1"}}
-    models, saver = choose(ScriptedModel([PLAN])), InMemorySaver()
-    down = build_graph(Deps(models, catalog, solve=RemoteSolver(closed_port())), checkpointer=saver)
-    with pytest.raises(ServiceUnavailable, match="solver service could not be reached"):
-        await down.ainvoke(ASK, config)
-    with served(solver_app(choose(ScriptedModel([ANSWER])).solver)) as url:
-        up = build_graph(Deps(models, catalog, solve=RemoteSolver(url)), checkpointer=saver)
-        state = await up.ainvoke(None, config)
+async def test_a_run_waits_for_its_solver_to_be_back() -> None:
+    """Nobody listens when the solver is first called; it is called again until it answers."""
+    catalog, url = diamond(), closed_port()
+    agent = build_graph(Deps(choose(ScriptedModel([PLAN])), catalog, solve=RemoteSolver(url)))
+    with losses() as lost:
+        running = asyncio.create_task(agent.ainvoke(ASK))
+        assert "could not be reached" in await lost.next()
+    with served(solver_app(choose(ScriptedModel([ANSWER])).solver), int(url.rpartition(":")[2])):
+        state = await running
     assert state["answer"].text == "It is done [E4]. Nobody found it."
     assert [len(spec.tool.calls) for spec in catalog.values()] == [1, 1, 1, 1]  # type: ignore[attr-defined]
 
 
 async def test_a_plan_for_other_tools_never_runs() -> None:
-    """A planner service that knows other tools than the graph cannot make it call them."""
-    theirs = Catalog([*(spec.tool for spec in diamond().values()), recording_tool("erase")])
-    plan = 'Plan: tidy up\n#E1 = erase(query="everything")\n'
-    with served(planner_app(choose(ScriptedModel([plan])).planner, theirs)) as url:
+    """Whatever a planner service writes is checked against the graph's own tools before it may run."""
+    step = Step(id=StepId("E1"), tool="erase", args={"query": "everything"})
+    written = Written(plan=Plan(steps=(step,)), usage=RoleUsage())
+
+    async def answer(_: Request) -> Response:
+        return PlainTextResponse(line(written))
+
+    with served(Starlette(routes=[Route("/plan", answer, methods=["POST"])])) as url:
         ours = diamond()
         agent = build_graph(Deps(NO_MODELS, ours, plan=RemotePlanner(url, ours)))
-        with pytest.raises(ServiceUnavailable, match=r"give both sides the same tools.*erase"):
+        with pytest.raises(ServiceUnavailable, match=r"cannot run here.*erase"):
             await agent.ainvoke(ASK)
 
 
@@ -430,7 +367,7 @@ async def test_a_worker_can_say_only_what_workers_say(says: str, error: str) -> 
 
     told: list[Event] = []
     with served(Starlette(routes=[Route("/call", answer, methods=["POST"])])) as url:
-        evidence = await call(RemoteWorker(url), "first", told=told.append)
+        evidence = await call(RemoteWorker(url, diamond()), "first", told=told.append, retries=0)
     assert error in evidence.error
     assert evidence.status == "failed"
     assert told == []
@@ -439,14 +376,17 @@ async def test_a_worker_can_say_only_what_workers_say(says: str, error: str) -> 
 async def test_any_text_survives_the_wire() -> None:
     """Line separators, control characters, and halves of characters that JSON cannot hold, end no line."""
     text = "\u2028 \x85 \x00 \x1b[31m 𝒳"
-    with served(worker_app(Catalog([recording_tool("odd", {"text": text, "n": 1.0})]))) as url:
-        evidence = await call(RemoteWorker(url), "odd", {"query": f"{text}\ud800"})
+    catalog = Catalog([recording_tool("odd", {"text": text, "n": 1.0})])
+    with served(worker_app(catalog)) as url:
+        evidence = await call(RemoteWorker(url, catalog), "odd", {"query": f"{text}\ud800"})
     assert evidence.value == {"text": text, "n": 1.0}
     assert isinstance(evidence.value["n"], float)
     assert evidence.args == {"query": f"{text}\ud800"}
 
 
-@pytest.mark.parametrize("wrong", [{"url": "planner:8000"}, {"url": "http://planner", "token": " "}])
+@pytest.mark.parametrize(
+    "wrong", [{"urls": "planner:8000"}, {"urls": []}, {"urls": "http://planner", "token": " "}]
+)
 def test_an_address_or_token_that_cannot_work_is_said_at_once(wrong: dict[str, Any]) -> None:
     """Both are caught when the agent is built, not in the middle of a run."""
     with pytest.raises(SettingsError):
@@ -456,3 +396,69 @@ def test_an_address_or_token_that_cannot_work_is_said_at_once(wrong: dict[str, A
 def test_a_token_is_not_shown() -> None:
     """Printing where a service is does not print its secret."""
     assert TOKEN not in repr(RemoteSolver("http://solver", token=TOKEN))
+
+
+async def test_a_value_too_deep_to_be_sent_is_a_failed_step() -> None:
+    """What JSON cannot carry is refused here, in a sentence; nothing is retried."""
+    deep: Any = "bottom"
+    for _ in range(300):
+        deep = [deep]
+    evidence = await call(RemoteWorker(closed_port(), diamond()), "first", {"query": deep})
+    assert (evidence.failure, evidence.attempts) == ("tool_error", 1)
+    assert "nested too deeply" in evidence.error
+
+
+@pytest.mark.parametrize("left", ["soon", "nan", "-1", "0", "inf"])
+def test_a_deadline_that_is_none_is_refused(left: str) -> None:
+    """The header holds seconds above 0."""
+    asked = {"step": {"id": "E1", "tool": "first"}, "context": {}}
+    with served(worker_app(diamond())) as url:
+        reply = httpx.post(f"{url}/call", json=asked, headers={SECONDS_LEFT: left}, trust_env=False)
+    assert (reply.status_code, SECONDS_LEFT in reply.json()["error"]) == (400, True)
+
+
+async def test_the_deadline_holds_on_the_far_side() -> None:
+    """A tool that would take for ever is given up there when the run's time is over, and says so."""
+    heard = threading.Event()
+    catalog = Catalog([patient(heard)])
+    with served(worker_app(catalog)) as url:
+        evidence = await call(RemoteWorker(url, catalog), "patient", {"query": ""}, left_s=0.3)
+    heard.set()
+    assert evidence.failure == "timeout"
+    assert "no result within" in evidence.error
+
+
+async def test_a_role_that_misses_its_deadline_gives_way_to_extractive_mode() -> None:
+    """A solver whose models talk for ever is ended there, and the answer is quoted here."""
+
+    class Endless(ScriptedModel):
+        async def _astream(self, *args: Any, **kwargs: Any) -> Any:
+            while True:
+                async for chunk in ScriptedModel(["la "])._astream(*args, **kwargs):
+                    yield chunk
+                    await asyncio.sleep(0.01)
+
+    chain = choose(Endless([])).solver
+    assert chain is not None
+    slow = chain._replace(models=chain.models * 30)  # each has its turn
+    with served(solver_app(slow)) as url:
+        deps = Deps(choose(ScriptedModel([PLAN])), diamond(), solve=RemoteSolver(url))
+        state, told = await run(build_graph(deps), model_timeout_s=0.2)
+    assert state["answer"].author == "extractive mode"
+    assert "did not end within" in state["answer"].remarks[-1]
+    assert told.count("answer_reset") >= 1
+
+
+async def test_who_a_run_is_for_is_known_where_its_tools_are() -> None:
+    """A tool in the worker service acts for whoever the graph's server let in."""
+
+    async def whoami(query: str) -> str:
+        """Say it."""
+        return identity()
+
+    catalog = Catalog([StructuredTool.from_function(coroutine=whoami)], {"whoami": "reads"})
+    plan = '#E1 = whoami(query="")'
+    planning, solving = choose(ScriptedModel([plan])), choose(ScriptedModel(["It is [E1]."]))
+    with split(catalog, planning, solving) as deps, acting_for("ann"):
+        state, _ = await run(build_graph(deps))
+    assert state["evidence"]["E1"].value == "ann"
