@@ -16,6 +16,11 @@ class Context(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="agent-graph run")
 
+    model: str | None = Field(
+        None,
+        max_length=200,
+        description='Model of planner and solver as "provider:name", one of those offered; none: the usual.',
+    )
     max_steps: int = Field(16, ge=1, le=1000, description="Most steps a plan may have.")
     max_concurrency: int = Field(8, ge=1, le=256, description="Most steps that run at the same time.")
     step_timeout_s: float = Field(30, gt=0, le=3600, description="Seconds one call of a tool may take.")

@@ -19,8 +19,11 @@ class AgentGraphError(Exception):
     """Base of everything agent-graph raises on purpose."""
 
 
-class UserError(AgentGraphError):
-    """Something the caller can mend; the message is one sentence that says how."""
+class UserError(AgentGraphError, ValueError):
+    """Something the caller can mend; the message is one sentence that says how.
+
+    A ValueError too: of other kinds the LangGraph server tells its clients the name only, not the message.
+    """
 
 
 class SettingsError(UserError):

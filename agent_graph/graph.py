@@ -11,34 +11,38 @@ goes on to where the worker would.
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, get_args
 
 from langchain_core.messages import HumanMessage, RemoveMessage
 from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 
+from agent_graph import monitoring
 from agent_graph.agent import Agent
 from agent_graph.approval import approval_node
 from agent_graph.checkpoint import prepared
 from agent_graph.context import Context
 from agent_graph.eager import Eager
+from agent_graph.errors import UserError
 from agent_graph.events import Tell
 from agent_graph.evidence import Evidence
 from agent_graph.models import Models
+from agent_graph.monitoring import names
 from agent_graph.plan import Plan, PlanProblem, Step
 from agent_graph.planner import check, read_plan, write_plan
 from agent_graph.planner.node import WritePlan, planner_node
+from agent_graph.planner.surroundings import Shown
 from agent_graph.solver import write_answer
 from agent_graph.solver.node import Solve, solver_node
 from agent_graph.solver.top_up import SEARCH
-from agent_graph.state import AgentState, InputState, OutputState, Run, decode, task_of
+from agent_graph.state import AgentState, InputState, Node, OutputState, Run, decode, task_of
 from agent_graph.usage import Usage
 from agent_graph.worker.call import Call, CallStep, StepCaller, finished
 from agent_graph.worker.dataflow import Effects
 from agent_graph.worker.node import worker_node
-from retrieval.knowledge import Knowledge
 from tools.catalog import Catalog
 
 AfterPlanner = Literal["approval", "planner", "solver"]
@@ -52,7 +56,8 @@ class Deps(NamedTuple):
 
     models: Models
     catalog: Catalog
-    knowledge: Knowledge | None = None
+    knowledge: Shown | None = None
+    """The documents whose trusted part a planner may see."""
     clock: Callable[[], float] = time.time
     plan: WritePlan | None = None
     """Who plans, when it is not this process with `models.planner`; see `services`."""
@@ -60,11 +65,26 @@ class Deps(NamedTuple):
     """Who calls tools, when it is not this process; `catalog` still says what they take and do."""
     solve: Solve | None = None
     """Who answers, when it is not this process with `models.solver`."""
+    offered: Mapping[str, Models] = MappingProxyType({})
+    """Models that a run may choose instead, by name."""
 
-    @property
-    def mode(self) -> str:
-        """What a person is told about who plans."""
-        return "planner service" if self.plan else self.models.mode
+    def mode(self, context: Context) -> str:
+        """Return what a person is told about who plans."""
+        return "planner service" if self.plan else self.chosen(context).mode
+
+    def chosen(self, context: Context) -> Models:
+        """Return the models of a run.
+
+        Raises UserError for one that is not offered, or not chosen here.
+        """
+        if context.model is None or context.model == self.models.mode:
+            return self.models
+        if self.plan or self.solve:
+            raise UserError("The model is chosen by the role's service here; leave out the knob model.")
+        if context.model not in self.offered:
+            known = ", ".join(dict.fromkeys((self.models.mode, *self.offered)))
+            raise UserError(f"The model {context.model!r} is not offered. There are: {known}.")
+        return self.offered[context.model]
 
     @property
     def effects(self) -> Effects:
@@ -81,7 +101,8 @@ def build_graph(deps: Deps, *, checkpointer: Any = None, store: Any = None, name
     call = deps.call or StepCaller(catalog, clock)
     can_replan = models.planner is not None or deps.plan is not None
     planner = planner_node(
-        deps.plan or partial(write_plan, chain=models.planner, catalog=catalog),
+        deps.plan
+        or (lambda asked: write_plan(asked, chain=deps.chosen(asked.context).planner, catalog=catalog)),
         begin=Eager(catalog, call, effects, clock).begin,
         mode=deps.mode,
         knowledge=deps.knowledge if can_replan else None,
@@ -94,18 +115,18 @@ def build_graph(deps: Deps, *, checkpointer: Any = None, store: Any = None, name
         clock=clock,
     )
     worker = worker_node(call, effects=effects, clock=clock)
-    solve = deps.solve or partial(write_answer, chain=models.solver)
+    solve = deps.solve or (lambda asked: write_answer(asked, chain=deps.chosen(asked.context).solver))
     # Extractive mode would search for the same words again.
     can_search = SEARCH in catalog and (models.solver is not None or deps.solve is not None)
     search = partial(_search, call, clock) if can_search else None
     solver = solver_node(solve, can_replan=can_replan, search=search, clock=clock)
 
     graph = StateGraph(AgentState, context_schema=Context, input_schema=InputState, output_schema=OutputState)
-    graph.add_node("intake", _intake(clock))
-    graph.add_node("planner", planner)
+    graph.add_node("intake", _intake(clock, deps.chosen))
+    graph.add_node("planner", _traced(planner))
     graph.add_node("approval", approval)
-    graph.add_node("worker", worker)
-    graph.add_node("solver", solver)
+    graph.add_node("worker", _traced(worker))
+    graph.add_node("solver", _traced(solver))
     graph.add_edge(START, "intake")
     graph.add_edge("intake", "planner")
     after_planner = partial(_after_planner, can_replan=can_replan)
@@ -120,11 +141,15 @@ def build_graph(deps: Deps, *, checkpointer: Any = None, store: Any = None, name
     return agent  # type: ignore[return-value]
 
 
-def _intake(clock: Callable[[], float]) -> Callable[..., Any]:
+def _intake(clock: Callable[[], float], chosen: Callable[[Context], Models]) -> Callable[..., Any]:
     async def intake(state: AgentState, runtime: Runtime[Context]) -> dict[str, Any]:
         """Start a turn: fresh plan and evidence, and the knobs kept for a resumed run."""
         task, context = task_of(state), runtime.context or Context()
+        chosen(context)  # a model there is not is told before anything is done
         question = _question(state, task)
+        # Over at once: another process may end the run. All other spans of the run have it as their parent.
+        with monitoring.span(names.INVOKE_AGENT):
+            trace = monitoring.write_trace()
         return {
             "task": task,
             "messages": [
@@ -134,6 +159,7 @@ def _intake(clock: Callable[[], float]) -> Callable[..., Any]:
             "asked": question.id,
             "context": context,
             "started": clock(),
+            "trace": trace,
             "plan": None,
             "evidence": {},
             "replans": [],
@@ -145,6 +171,16 @@ def _intake(clock: Callable[[], float]) -> Callable[..., Any]:
         }
 
     return intake
+
+
+def _traced(node: Node) -> Node:
+    """Return the node with its spans in the trace of the run, in whatever process it is resumed."""
+
+    async def traced(state: AgentState) -> dict[str, Any]:
+        with monitoring.within(state.get("trace") or {}):
+            return await node(state)
+
+    return traced
 
 
 def _too_old(state: AgentState, question: HumanMessage, context: Context) -> list[RemoveMessage]:

@@ -1,13 +1,28 @@
 """The only reader of the environment: what an installation is, as opposed to what one run wants."""
 
+import json
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from agent_graph.errors import SettingsError
+from agent_graph.usage import Role
+
+_MAP = re.compile(r"[*\w.-]+\s*=")
+"""How a map of collections to places begins; a folder with such a name is written ./name=..."""
+
+_SECRETS: dict[Role, set[str]] = {
+    "planner": {"openai_api_key", "service_token"},
+    "worker": {"openai_api_key", "service_token", "knowledge_token"},
+    "solver": {"openai_api_key", "service_token"},
+}
+"""What each role's service may know; the worker's key is for its own model, if it has one."""
 
 DEFAULT_OPENAI_MODEL = "openai:gpt-5-mini"
 """The model when only OPENAI_API_KEY is set."""
@@ -32,13 +47,56 @@ class Settings(BaseSettings):
         description="Folder for everything that is kept: documents' index, conversations.",
     )
     knowledge: str | None = Field(
-        None, description="Folder or http(s) address of Chroma; default: <home>/knowledge."
+        None,
+        description="Folder or http(s) address of Chroma, default <home>/knowledge; collections on several, "
+        'by commas: "handbook=http://one:8000,*=http://two:8000".',
     )
     knowledge_token: SecretStr | None = Field(None, description="Token for a Chroma server behind a proxy.")
-    collection: str = Field("default", description="Collection to ingest into and to search.")
+    collection: str = Field(
+        "default",
+        description="Collection to search and to ingest into; several, by commas, are searched as one, and the "
+        "first is ingested into.",
+    )
+    collection_per_user: bool = Field(
+        False, description="A server searches a collection of each user's own, chosen by who is logged in."
+    )
     web: Literal["auto", "off"] = Field(
         "auto", description="Offer web_search and wikipedia when they can work."
     )
+    keys_file: Path | None = Field(
+        None, description="File of the server's API keys, hashed; default: <home>/keys.json."
+    )
+    keys: SecretStr | None = Field(None, description="The same as the keys' file, as JSON.")
+    jwt_secret: SecretStr | None = Field(None, description="Shared secret of HS256 tokens, 32 bytes or more.")
+    jwt_jwks: Path | None = Field(None, description="JWKS file with the public keys of RS256 tokens.")
+    jwt_issuer: str | None = Field(
+        None, description="Only tokens of this issuer; needed with either of the above."
+    )
+    jwt_audience: str | None = Field(None, description="Only tokens for this audience.")
+    allowed_models: str = Field(
+        "", description="Models a run on the server may choose besides the configured one, by commas."
+    )
+    ingest_folders: Annotated[dict[str, Path], NoDecode] = Field(
+        {},
+        description='Folders the server\'s graph "ingest" may read, as JSON: {"handbook": "/srv/handbook"}.',
+    )
+    max_runs: int = Field(4, ge=1, description="Runs of one user at the same time, waiting ones included.")
+    max_steps_a_day: int = Field(5_000, ge=1, description="Steps of one user in a day (UTC).")
+    max_tokens_a_day: int = Field(2_000_000, ge=1, description="Tokens of one user in a day (UTC).")
+    max_request_bytes: int = Field(8_000_000, ge=1_000, description="Largest request the server reads.")
+    planner_urls: str = Field(
+        "", description="Replicas of the planner's service, by commas; default: plan in this process."
+    )
+    worker_urls: str = Field(
+        "", description="Replicas of the worker's service, by commas; default: call tools in this process."
+    )
+    solver_urls: str = Field(
+        "", description="Replicas of the solver's service, by commas; default: answer in this process."
+    )
+    service_token: SecretStr | None = Field(
+        None, description="Secret that the graph and the roles' services prove to each other that they know."
+    )
+    server_key: SecretStr | None = Field(None, description="Your key for `ask --server`.")
     openai_api_key: SecretStr | None = Field(
         None, validation_alias="OPENAI_API_KEY", description="Key for OpenAI."
     )
@@ -46,10 +104,98 @@ class Settings(BaseSettings):
         None, validation_alias="OPENAI_BASE_URL", description="Any OpenAI-compatible server."
     )
 
+    @field_validator("planner_urls", "worker_urls", "solver_urls")
+    @classmethod
+    def _check_urls(cls, urls: str) -> str:
+        for url in listed(urls):
+            if not _is_address(url):
+                # Not the address itself: there may be a password in it.
+                raise PydanticCustomError(
+                    "address",
+                    "write http://host:port or https://host:port for each replica, separated by commas, with no "
+                    "user, password or query; the token goes into AGENT_GRAPH_SERVICE_TOKEN",
+                )
+        return urls
+
+    @field_validator("ingest_folders", mode="before")
+    @classmethod
+    def _read_folders(cls, given: Any) -> Any:
+        try:
+            return json.loads(given) if isinstance(given, str) else given
+        except ValueError as error:
+            raise PydanticCustomError(
+                "json", 'write it as JSON, for example {"handbook": "/srv/handbook"}'
+            ) from error
+
+    @field_validator("service_token")
+    @classmethod
+    def _check_token(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not token.get_secret_value().strip():
+            raise PydanticCustomError("blank", "a secret of nothing but blanks protects nothing")
+        return token
+
+    @property
+    def urls(self) -> dict[Role, tuple[str, ...]]:
+        """The replicas of each role's service; none where the role works in this process."""
+        return {
+            "planner": listed(self.planner_urls),
+            "worker": listed(self.worker_urls),
+            "solver": listed(self.solver_urls),
+        }
+
+    @property
+    def token(self) -> str | None:
+        """The secret of the roles' services in plain text."""
+        return self.service_token.get_secret_value() if self.service_token else None
+
+    def of_role(self, role: Role) -> "Settings":
+        """Return the settings of a process that is one role's service, without the secrets of the others."""
+        secrets = [name for name in type(self).model_fields if isinstance(getattr(self, name), SecretStr)]
+        return self.model_copy(update=dict.fromkeys(set(secrets) - _SECRETS[role]))
+
     @property
     def where(self) -> str:
-        """The folder or address that holds the documents' index."""
+        """The folder, address or map of them that holds the documents' index."""
         return self.knowledge or str(self.home / "knowledge")
+
+    @property
+    def places(self) -> str | dict[str, str]:
+        """The one folder or address, or those of each collection; `*` stands for all others.
+
+        Raises SettingsError for a map with an entry that names no collection or no place.
+        """
+        if not _MAP.match(self.where):
+            return self.where
+        entries = [entry.partition("=")[::2] for entry in self.where.split(",")]
+        named = {name.strip(): place.strip() for name, place in entries}
+        if not all(named) or not all(named.values()):
+            raise SettingsError(
+                "AGENT_GRAPH_KNOWLEDGE is not usable: write collection=place for each collection, separated by "
+                "commas, and *=place for all others."
+            )
+        return named
+
+    @property
+    def collections(self) -> tuple[str, ...]:
+        """The collections to search; the first is ingested into."""
+        return listed(self.collection) or ("default",)
+
+    @property
+    def has_index(self) -> bool:
+        """Whether there may be an index: one on a server, or one in a folder that is there."""
+        places = self.places
+        named = [places] if isinstance(places, str) else list(places.values())
+        return any("://" in place or Path(place).expanduser().exists() for place in named)
+
+    @property
+    def keys_place(self) -> Path:
+        """The file of the server's API keys, whether or not it is there."""
+        return (self.keys_file or self.home / "keys.json").expanduser()
+
+    @property
+    def offered_models(self) -> tuple[str, ...]:
+        """The models that a run on the server may choose by name."""
+        return listed(self.allowed_models)
 
     @property
     def api_key(self) -> str | None:
@@ -61,6 +207,21 @@ class Settings(BaseSettings):
         """The model named for each role; None where none is."""
         named = {"planner": self.planner_model, "worker": self.worker_model, "solver": self.solver_model}
         return {role: name or self.model for role, name in named.items()}
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none
+        return False
+    plain = not (parts.username or parts.password or parts.query or parts.fragment or "@" in parts.netloc)
+    return named and plain and parts.scheme in ("http", "https")
+
+
+def listed(names: str) -> tuple[str, ...]:
+    """Return names that are separated by commas, each once."""
+    return tuple(dict.fromkeys(filter(None, (name.strip() for name in names.split(",")))))
 
 
 def read_settings() -> Settings:

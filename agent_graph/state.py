@@ -80,6 +80,8 @@ class AgentState(InputState, OutputState, total=False):
     """The knobs this run was started with; a resumed run would otherwise get the defaults."""
     started: float
     """Seconds since the epoch when the run began."""
+    trace: dict[str, str]
+    """Names the run's first span, the parent of all others, as headers do."""
     approval: Approval | None
     asked: str
     """Id of the message that was this turn's question: it is not asked again."""

@@ -1,31 +1,16 @@
 """What most tests share: scripted agents, a small catalogue whose calls leave a trace, one real server."""
 
-import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from langchain_core.tools import BaseTool, tool
+from served import REPLIES, Locked, locked_server, served
 
 from agent_graph import Agent, build_agent
 from agent_graph.events import Event, decode
 from agent_graph.testing import OpenAIServer, ScriptedModel
-
-CHARTER = "The charter of Ryswick was granted in 1215. The charter of Aachen was granted in 1266."
-PLAN = (
-    'Plan: find both years, then subtract.\n#E1 = search_documents(query="charter of Ryswick", k=2)\n'
-    '#E2 = calculator(expression="1266 - 1215")\n'
-)
-REPLIES = {
-    "The plan that was run": "They lie 51 years apart [E2]. One was granted in 1215 [E1.1].",
-    "Question: ": PLAN,
-}
 
 
 @pytest.fixture(autouse=True)
@@ -104,39 +89,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     Tests that use it say `xdist_group("server")`, so that there is one for all of them.
     """
-    home = tmp_path_factory.mktemp("server")
-    document = home / "charters.txt"
-    document.write_text(CHARTER)
-    ours = ("OPENAI_", "AGENT_GRAPH_")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    environment |= {"AGENT_GRAPH_HOME": str(home), "AGENT_GRAPH_WEB": "off"}
-    command = [sys.executable, "-m", "agent_graph"]
-    subprocess.run([*command, "ingest", str(document)], env=environment, check=True, capture_output=True)
-    with OpenAIServer(REPLIES, models=["test-model"]) as model, (home / "server.log").open("w") as log:
-        environment["OPENAI_BASE_URL"] = model.base_url
-        port = _free_port()
-        process = subprocess.Popen(
-            [*command, "serve", "--port", str(port)], env=environment, stdout=log, stderr=log, cwd=home
-        )
-        try:
-            yield _ready(process, f"http://127.0.0.1:{port}", home / "server.log")
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
+    with (
+        OpenAIServer(REPLIES, models=["test-model"]) as model,
+        served(tmp_path_factory.mktemp("server"), model) as url,
+    ):
+        yield url
 
 
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-def _ready(process: subprocess.Popen[bytes], url: str, log: Path) -> str:
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if httpx.get(f"{url}/ok", timeout=2).status_code == 200:
-                return url
-        except httpx.TransportError:
-            time.sleep(0.2)
-    raise AssertionError(f"the server did not start:\n{log.read_text()[-3000:]}")
+@pytest.fixture(scope="session")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Locked]:
+    """Run a server that wants keys; tests that use it say `xdist_group("gateway")`."""
+    with locked_server(tmp_path_factory.mktemp("locked")) as opened:
+        yield opened

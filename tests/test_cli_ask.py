@@ -22,7 +22,7 @@ PLAN = (
     'Plan: find both years, then subtract.\n#E1 = search_documents(query="harbour deepened", k=2)\n'
     '#E2 = calculator(expression="1894 - 1871")  # the years between\n'
 )
-ANSWER = "They lie 23 years apart [E2]. The harbour came in 1894 [E1.1]. Cheese is made on the moon. It is so [E9]."
+ANSWER = "They lie 23 years apart [E2]. The harbour came in 1894 [E1.1]. Cheese is made on 17 moons. It is so [E9]."
 REPLIES = {"The plan that was run": ANSWER, "Question: ": PLAN}
 
 
@@ -76,10 +76,11 @@ def test_the_json_of_a_run(notes: Path, capsys: pytest.CaptureFixture[str]) -> N
         "wave": 1,
     }
     assert run["evidence"]["E1"]["status"] == "ok"
-    (citation,) = run["answer"]["citations"]
-    assert citation["document"].endswith("note0.txt")
-    assert citation["quote"] == NOTES[0]
-    assert (citation["title"], citation["location"]) == ("note0", "line 1")
+    value, sentence = run["answer"]["citations"]
+    assert (value["document"], value["quote"]) == (sentence["document"], sentence["quote"])
+    assert sentence["document"].endswith("note0.txt")
+    assert sentence["quote"] == NOTES[0]
+    assert (sentence["title"], sentence["location"]) == ("note0", "line 1")
     assert run["usage"]["tools"]["calls"] == 1
 
 
@@ -91,7 +92,8 @@ def test_a_pipe_gets_the_answer_alone(notes: Path, model: OpenAIServer) -> None:
         "solver   They lie 23 years apart [E2]. The harbour came in 1894 [E1.1]."
     )
     assert "[E2] calculator(1894 - 1871) = 23" in ended.stdout
-    assert "not supported by any evidence: Cheese is made on the moon." in ended.stdout
+    assert "not supported by any evidence: Cheese is made on 17 moons." in ended.stdout
+    assert "numbers that stand in no evidence and that no step calculated: 17" in ended.stdout
     assert "citations that lead nowhere were removed: E9" in ended.stdout
     assert "2 model calls" in ended.stdout
     assert "openai:gpt-5-mini" in ended.stdout

@@ -77,6 +77,7 @@ def hostile_run() -> dict[str, Any]:
             citations=(cited,),
             unsupported=("Said so.",),
             forged=(HOSTILE,),
+            unverified_numbers=("5,000", HOSTILE),
             insufficient=HOSTILE,
             author=HOSTILE,
         ),
@@ -119,6 +120,12 @@ def test_a_report_reads_the_same_from_another_process(cited_run: dict[str, Any])
 
 def _plain(value: Any) -> Any:
     return value.model_dump(mode="json")
+
+
+def test_numbers_from_nowhere_are_named() -> None:
+    """A figure that no evidence holds and no step calculated is told apart from the rest of the answer."""
+    told = Page(report(hostile_run())).text
+    assert "Numbers that stand in no evidence and that no step calculated: 5,000, " in told
 
 
 def test_hostile_text_stays_text() -> None:

@@ -448,3 +448,31 @@ async def test_a_tool_that_changes_what_it_returned_changes_no_evidence() -> Non
     plan = '#E1 = give()\n#E2 = spoil(after="#E1")\n#E3 = show(given="#E1", order="#E2")'
     values = await run_plan(plan, give, spoil, show)
     assert (values["E1"], values["E2"], values["E3"]) == ([{"n": 1}], 2, [{"n": 1}])
+
+
+async def test_brackets_without_end_are_text() -> None:
+    """Neither a plan's argument nor a tool's text that nests thousands deep ends a run."""
+
+    async def deep_text() -> str:
+        """Return text that begins like JSON."""
+        return "[" * 5_000 + "]" * 5_000
+
+    async def first(items: list[Any]) -> str:
+        """Return the first item."""
+        return str(items[0])
+
+    nested = "[" * 5_000 + "]" * 5_000
+    plans = [
+        f"#E1 = first(items={nested})",
+        '#E1 = deep_text()\n#E2 = first(items="#E1[0]")\n#E3 = first(items="#E1")',
+    ]
+    model = ScriptedModel([*plans, "Nothing came of it."])
+    agent = build_agent(
+        models=model, tools=[deep_text, first], effects={"deep_text": "reads", "first": "reads"}
+    )
+    result = await agent.ainvoke({"task": "go"}, context=Context(max_replans=0))
+    assert {key: one.status for key, one in result["evidence"].items()} == {
+        "E1": "ok",
+        "E2": "failed",
+        "E3": "failed",
+    }

@@ -29,7 +29,8 @@ async def test_every_role_has_its_spans(
     agent, _ = scripted('#E1 = look(name="Rumpelstilzchen")\n#E2 = broken()', "Rumpelstilzchen [E1].")
     await agent.ainvoke({"task": "Who?"}, context=Context(max_replans=0))
     ended = {one.name: dict(one.attributes or {}) for one in spans.get_finished_spans()}
-    assert set(ended) == {"plan", "execute_tool look", "execute_tool broken", "solve"}
+    assert set(ended) == {"invoke_agent", "plan", "execute_tool look", "execute_tool broken", "solve"}
+    assert len({one.context.trace_id for one in spans.get_finished_spans()}) == 1
     assert ended["execute_tool look"]["agent_graph.status"] == "ok"
     assert ended["execute_tool broken"]["agent_graph.status"] == "failed"
     assert ended["execute_tool broken"]["agent_graph.step"] == "E2"

@@ -78,7 +78,7 @@ def test_both_ways_to_start_the_server_bring_the_page(tmp_path: Path) -> None:
     """langgraph.json in a checkout and the one `agent-graph serve` writes name the same graph and page."""
     ours = json.loads((ROOT / "langgraph.json").read_text())
     written = json.loads(write_config(tmp_path).read_text())
-    assert ours["http"]["app"] == written["http"]["app"] == "agent_graph.web.app:app"
+    assert ours["http"]["app"] == written["http"]["app"] == "agent_graph.apps.http:app"
     assert ours["graphs"] == written["graphs"] == GRAPHS
 
 
@@ -111,6 +111,22 @@ def ask(page: Any, question: str, *, approval: str = "side_effects") -> Any:
     page.get_by_label("Question", exact=True).fill(question)
     page.get_by_role("button", name="Ask", exact=True).click()
     return page.locator(".turn").last
+
+
+@pytest.mark.server
+@pytest.mark.xdist_group("gateway")
+def test_a_server_that_wants_a_key(locked: Any, browser: Any) -> None:
+    """The page asks for the key when the server does, again when it was wrong, and not a third time."""
+    from playwright.sync_api import expect
+
+    page = browser.new_page()
+    keys = ["ag_00000000_00", locked.bob]
+    page.on("dialog", lambda dialog: dialog.accept(keys.pop(0)))
+    page.goto(f"{locked.url}/ui")
+    for _ in range(2):
+        turn = ask(page, "How far apart are the charters?")
+        expect(turn.locator(".answer:not(.draft)")).to_contain_text("They lie 51 years apart")
+    assert keys == []
 
 
 @pytest.mark.server

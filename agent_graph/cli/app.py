@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from agent_graph.cli import ask, demo, doctor, explain, ingest, plan, search, serve
+from agent_graph.cli import ask, demo, doctor, explain, ingest, keys, plan, role, search, serve
 from agent_graph.cli import eval as evaluation
 from agent_graph.cli.failure import STOPPED, tell
 
@@ -29,6 +29,8 @@ app.command("ask")(ask.command)
 app.command("explain")(explain.command)
 app.command("eval")(evaluation.command)
 app.command("serve")(serve.command)
+app.command("role")(role.command)
+app.add_typer(keys.app, name="keys")
 app.command("doctor")(doctor.command)
 
 

@@ -8,6 +8,8 @@ from agent_graph.cli.options import Approval, AsJson, Collection, Passages, Ques
 
 if TYPE_CHECKING:
     from agent_graph.cli.run import Decide, Ended
+    from agent_graph.cli.watch import Watch
+    from agent_graph.context import Context
     from agent_graph.settings import Settings
     from retrieval.knowledge import Knowledge
 
@@ -22,6 +24,15 @@ def command(
     approval: Approval = "side_effects",
     passages: Passages = 6,
     collection: Collection = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            "--server", help="Ask the agent of this server; with a key, from AGENT_GRAPH_SERVER_KEY."
+        ),
+    ] = None,
+    assistant: Annotated[
+        str, typer.Option("--assistant", help="With --server: which of its assistants answers.")
+    ] = "agent",
     as_json: AsJson = False,
     stream: Annotated[
         bool, typer.Option("--stream/--no-stream", help="Show the run while it goes on.")
@@ -29,8 +40,6 @@ def command(
 ) -> None:
     """Answer a question from the ingested documents, with citations."""
     from agent_graph.cli import console, record
-    from agent_graph.cli.knowledge import opened
-    from agent_graph.cli.run import open_session
     from agent_graph.cli.threads import checked_name
     from agent_graph.cli.watch import watch_on
     from agent_graph.context import Context
@@ -40,15 +49,71 @@ def command(
     thread = checked_name(thread) if thread is not None else None
     progress = console.err()
     watch = watch_on(progress, quiet=not stream or (as_json and not console.lively(progress)))
-    with opened(settings, collection) as knowledge:
-        _remark(settings, knowledge, collection)
-        context = Context(approval=approval, passages=passages)
-        with open_session(settings, knowledge, context=context, kept=thread is not None) as session:
-            ended = session.ask(question, thread=thread or "once", watch=watch, decide=_decider(yes))
+    context = Context(approval=approval, passages=passages)
+    if server is None:
+        _check_local(assistant)
+        ended = _ask_here(settings, question, context, collection, thread, watch, _decider(yes))
+    else:
+        _check_remote(collection)
+        ended = _ask_there(settings, server, assistant, question, context, thread, watch, _decider(yes))
     if as_json:
         console.print_json(record.run_record(ended.state, mode=ended.mode, thread=thread))
     else:
         show(ended)
+
+
+def _ask_here(
+    settings: "Settings",
+    question: str,
+    context: "Context",
+    collection: str | None,
+    thread: str | None,
+    watch: "Watch",
+    decide: "Decide",
+) -> "Ended":
+    from agent_graph.cli.knowledge import opened
+    from agent_graph.cli.run import open_session
+
+    with opened(settings, collection) as knowledge:
+        _remark(settings, knowledge, collection)
+        with open_session(settings, knowledge, context=context, kept=thread is not None) as session:
+            return session.ask(question, thread=thread or "once", watch=watch, decide=decide)
+
+
+def _ask_there(
+    settings: "Settings",
+    server: str,
+    assistant: str,
+    question: str,
+    context: "Context",
+    thread: str | None,
+    watch: "Watch",
+    decide: "Decide",
+) -> "Ended":
+    from agent_graph.cli.server import open_server
+
+    key = settings.server_key.get_secret_value() if settings.server_key else None
+    knobs = context.model_dump(mode="json", exclude_defaults=True)
+    with open_server(server, key, assistant=assistant, knobs=knobs) as session:
+        return session.ask(question, thread=thread, watch=watch, decide=decide)
+
+
+def _check_local(assistant: str) -> None:
+    if assistant != "agent":
+        raise typer.BadParameter("it goes with --server only", param_hint="--assistant")
+
+
+def _check_remote(collection: str | None) -> None:
+    from importlib.util import find_spec
+
+    from agent_graph.errors import MissingExtra
+
+    if collection is not None:
+        raise typer.BadParameter(
+            "what a server searches is its operator's affair; leave it out", param_hint="--collection"
+        )
+    if find_spec("langgraph_sdk") is None:
+        raise MissingExtra("langgraph-sdk", "server")
 
 
 def show(ended: "Ended", *, say_mode: bool = True) -> None:

@@ -4,18 +4,15 @@ import importlib.util
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Literal, NamedTuple
 
-from agent_graph.cli.console import counted
+from agent_graph.cli.check import Check, Look
+from agent_graph.cli.check_documents import chroma_servers, collections, formats
 from agent_graph.cli.packages import HOME, foreign
 from agent_graph.guardrails import redact
 from agent_graph.settings import Settings
-
-Outcome = Literal["ok", "warn", "fail"]
-"""ok: it works; warn: something optional is missing; fail: agent-graph cannot work like this."""
 
 PACKAGES = (
     *("langgraph", "langgraph-checkpoint-sqlite", "langchain", "langchain-core", "langchain-openai"),
@@ -24,19 +21,6 @@ PACKAGES = (
 """Packages whose versions people are asked for."""
 
 _TIMEOUT_S = 5.0
-
-
-class Check(NamedTuple):
-    """One thing that was tried."""
-
-    name: str
-    outcome: Outcome
-    found: str
-    todo: str = ""
-    """What to do about it; empty when nothing needs doing."""
-
-
-Look = Callable[[Settings], Iterator[Check]]
 
 
 def look(settings: Settings) -> Iterator[Check]:
@@ -144,31 +128,6 @@ def chroma(settings: Settings) -> Iterator[Check]:
         )
 
 
-def collections(settings: Settings) -> Iterator[Check]:
-    """What there is to answer from."""
-    from agent_graph.bootstrap import DEMO_COLLECTION, open_default_knowledge
-    from agent_graph.cli.knowledge import NOTHING_INGESTED
-    from retrieval.errors import PlaceBusy
-
-    if "://" not in settings.where and not Path(settings.where).expanduser().exists():
-        yield Check("knowledge", "warn", f"nothing in {settings.where}", NOTHING_INGESTED)
-        return
-    held = 0
-    for name in dict.fromkeys((settings.collection, DEMO_COLLECTION)):
-        try:
-            with open_default_knowledge(settings, collection=name) as knowledge:
-                card = knowledge.card()
-        except PlaceBusy as error:
-            yield Check("knowledge", "warn", "another process has it open", str(error))
-            return
-        if card.passages:
-            held += card.passages
-            found = f"{name!r}: {counted(card.documents, 'document')}, {counted(card.passages, 'passage')} in {settings.where}"
-            yield Check("knowledge", "ok", found)
-    if not held:
-        yield Check("knowledge", "warn", f"nothing in {settings.where}", NOTHING_INGESTED)
-
-
 def models(settings: Settings) -> Iterator[Check]:
     """Which model each role has, and whether it is there."""
     from agent_graph.bootstrap import choose_models
@@ -219,6 +178,8 @@ _CHECKS: tuple[tuple[str, Look], ...] = (
     ("embeddings", embedding),
     ("chroma", chroma),
     ("knowledge", collections),
+    ("chroma server", chroma_servers),
+    ("formats", formats),
     ("models", models),
     ("tools", web_tools),
     ("server", server),

@@ -64,7 +64,7 @@ def command(as_json: AsJson = False) -> None:
     settings = read_settings()
     with ExitStack() as stack:
         document = stack.enter_context(as_file(files("agent_graph") / "samples" / DOCUMENT))
-        knowledge = stack.enter_context(open_default_knowledge(settings, collection=DEMO_COLLECTION))
+        knowledge = stack.enter_context(open_default_knowledge(settings, DEMO_COLLECTION))
         report = knowledge.ingest(document, root=document.parent)
         session = stack.enter_context(open_session(settings, knowledge, kept=True))
         if as_json:

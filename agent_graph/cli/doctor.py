@@ -9,7 +9,7 @@ from agent_graph.cli.options import AsJson
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from agent_graph.cli.checks import Check
+    from agent_graph.cli.check import Check
 
 
 def command(as_json: AsJson = False) -> None:

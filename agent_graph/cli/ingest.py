@@ -1,8 +1,9 @@
 """`agent-graph ingest`: bring documents into a collection."""
 
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from contextlib import contextmanager, redirect_stdout
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,7 +13,7 @@ from agent_graph.cli.options import AsJson, Collection
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from retrieval.ingest import IngestEntry, IngestReport, Progress
+    from retrieval.ingest import EngineChoice, IngestEntry, IngestReport, Progress
     from retrieval.knowledge import Knowledge
 
 _MOST_ROWS = 100
@@ -41,6 +42,37 @@ def command(
     redact: Annotated[
         bool, typer.Option("--redact", help="Take keys, tokens and passwords out before anything is stored.")
     ] = False,
+    trusted: Annotated[
+        bool | None,
+        typer.Option(
+            "--trusted/--untrusted",
+            help="Whether the collection's text may reach a planner: untrusted text is searched and cited, and "
+            "cannot steer a plan. Left out, the mark stays; a new collection is trusted.",
+            show_default=False,
+        ),
+    ] = None,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(
+            "--engine",
+            help="Where files are read and embedded: in this process and its readers, or by actors on Ray, for "
+            "several machines or GPUs; that needs the extra `bulk`.",
+        ),
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address",
+            help="A running Ray cluster, host:port or auto; without it one is started here.",
+            show_default=False,
+        ),
+    ] = None,
+    actors: Annotated[
+        int | None,
+        typer.Option(
+            "--actors", min=1, help="Actors on Ray; as many as it has processors.", show_default=False
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring documents into a collection; what is already there is left alone.
@@ -52,9 +84,18 @@ def command(
     from agent_graph.guardrails import redact as secrets
     from agent_graph.settings import read_settings
 
-    with open_default_knowledge(read_settings(), collection=collection) as knowledge:
+    chosen = _engine(engine, address, actors)
+    with open_default_knowledge(read_settings(), *([collection] if collection else [])) as knowledge:
+        if trusted is not None:
+            knowledge.mark(trusted=trusted)
         report = _ingested(
-            knowledge, paths, prune=prune, force=force, urls=urls, redact=secrets if redact else None
+            knowledge,
+            paths,
+            prune=prune,
+            force=force,
+            urls=urls,
+            redact=secrets if redact else None,
+            engine=chosen,
         )
         if as_json:
             told = record.ingest_record(report, collection=knowledge.name)
@@ -65,11 +106,22 @@ def command(
         raise typer.Exit(1)
 
 
+def _engine(engine: Literal["local", "ray"], address: str | None, actors: int | None) -> "EngineChoice":
+    if engine == "local":
+        if address or actors:
+            raise typer.BadParameter("--address and --actors are for --engine ray")
+        return engine
+    from retrieval import Cluster
+
+    return Cluster(address=address, actors=actors)
+
+
 def _ingested(knowledge: "Knowledge", paths: list[str], **options: Any) -> "IngestReport":
     """Ingest; raises Stopped, saying what is kept, at Ctrl-C."""
     done = 0
     try:
-        with _bar() as advance:
+        # Ray tells of a process that died on stdout, which is for the report
+        with _bar() as advance, redirect_stdout(sys.stderr):
 
             def progress(number: int, total: int, document: str) -> None:
                 nonlocal done

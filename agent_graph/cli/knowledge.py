@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from agent_graph.bootstrap import DEMO_COLLECTION, find_knowledge, open_default_knowledge
 from agent_graph.errors import UserError
-from agent_graph.settings import Settings
+from agent_graph.settings import Settings, listed
 from retrieval.knowledge import Knowledge
 
 NOTHING_INGESTED = "Nothing has been ingested yet. Ingest documents first: agent-graph ingest PATH"
@@ -30,7 +29,7 @@ def remark(settings: Settings, knowledge: Knowledge | None) -> str:
     """Return what a person should know about what is searched; empty when it is what they expect."""
     if knowledge is None:
         return f"{NOTHING_INGESTED} (going on without documents)"
-    if knowledge.name == DEMO_COLLECTION != settings.collection:
+    if knowledge.name == DEMO_COLLECTION and DEMO_COLLECTION not in settings.collections:
         return (
             "Nothing has been ingested yet: this searches the demo's document. Yours: agent-graph ingest PATH"
         )
@@ -38,9 +37,9 @@ def remark(settings: Settings, knowledge: Knowledge | None) -> str:
 
 
 def _named(settings: Settings, collection: str) -> Knowledge:
-    if "://" not in settings.where and not Path(settings.where).exists():
+    if not settings.has_index:
         raise UserError(NOTHING_INGESTED)
-    knowledge = open_default_knowledge(settings, collection=collection)
+    knowledge = open_default_knowledge(settings, *listed(collection))
     if knowledge.count():
         return knowledge
     knowledge.close()

@@ -6,7 +6,12 @@ import typer
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
 Collection = Annotated[
-    str | None, typer.Option("--collection", "-c", help="Collection to use instead of the configured one.")
+    str | None,
+    typer.Option(
+        "--collection",
+        "-c",
+        help="Collection to use instead of the configured one; several, by commas, are searched as one.",
+    ),
 ]
 Passages = Annotated[int, typer.Option("-k", "--passages", min=1, max=50, help="Passages a search brings.")]
 

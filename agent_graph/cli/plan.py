@@ -159,6 +159,8 @@ async def _write(
     from agent_graph.context import Context
     from agent_graph.events import ModelFellBack, PlanReset
     from agent_graph.planner import PlanRequest, Written, write_plan
+    from agent_graph.planner.prompt import Surroundings
+    from agent_graph.planner.surroundings import surroundings
     from agent_graph.usage import Usage
     from tools.catalog import Catalog
 
@@ -167,7 +169,9 @@ async def _write(
     request = PlanRequest(
         task=question,
         context=Context(passages=passages),
-        surroundings=await _surroundings(question, models, knowledge),
+        surroundings=await surroundings(knowledge, question)
+        if knowledge is not None and models.planner is not None
+        else Surroundings(),
     )
     remarks: list[str] = []
     problems: list[PlanProblem] = []
@@ -182,16 +186,6 @@ async def _write(
             usage = usage.model_copy(update={"seconds": part.usage.seconds})
             return _Written(part.plan, usage, models.mode, remarks, problems)
     raise AssertionError("the planner ended without a plan")
-
-
-async def _surroundings(question: str, models: Any, knowledge: "Knowledge | None") -> Any:
-    from agent_graph.planner.node import SNIPPETS
-    from agent_graph.planner.prompt import Surroundings
-
-    if knowledge is None or models.planner is None:
-        return Surroundings()
-    hits = await knowledge.asearch(question, k=SNIPPETS)
-    return Surroundings(card=str(knowledge.card()), hits=tuple(hits))
 
 
 def _record(question: str, written: _Written, mermaid: bool) -> dict[str, Any]:

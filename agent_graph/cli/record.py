@@ -54,6 +54,7 @@ def answer_record(answer: Answer) -> dict[str, Any]:
         "text": answer.text,
         "citations": [_citation(citation) for citation in answer.citations],
         "unsupported": list(answer.unsupported),
+        "unverified_numbers": list(answer.unverified_numbers),
         "forged": list(answer.forged),
         "insufficient": answer.insufficient,
         "author": answer.author,

@@ -1,4 +1,4 @@
-"""`agent-graph serve`: the LangGraph server over this agent, offline and on this machine only."""
+"""`agent-graph serve`: the LangGraph server over this agent, offline; for this machine only until there are keys."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
     from agent_graph.settings import Settings
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _STARTING_S = 120.0
 _STOPPING_S = 30.0
 
@@ -20,12 +19,22 @@ GRAPHS = {
         "path": "agent_graph.apps.agent:graph",
         "description": "Answers questions over your documents: plans once, runs the plan as a dataflow, "
         "answers with checked citations.",
-    }
+    },
+    "ingest": {
+        "path": "agent_graph.apps.ingest:graph",
+        "description": "Reads a folder that the operator allowed into your collection, and reports on every document.",
+    },
 }
 """The same as in langgraph.json, which an installed package does not carry."""
 
-HTTP = {"app": "agent_graph.web.app:app"}
-"""The page at /ui; also the same as in langgraph.json."""
+AUTH = {"path": "agent_graph.apps.auth:auth", "disable_studio_auth": True}
+"""Who may do what; without the second entry a header that says "I am Studio" would open the server."""
+
+HTTP = {"app": "agent_graph.apps.http:app", "disable_mcp": True, "disable_webhooks": True}
+"""The page, the ways in beside LangGraph's own, and the gate; LangGraph's `/mcp` gives way to ours."""
+
+WEBHOOKS = {"url": {"allowed_domains": ["webhooks.invalid"]}}
+"""None: the server is not even to look up a host that a request names."""
 
 
 def command(
@@ -40,8 +49,8 @@ def command(
     from agent_graph.settings import read_settings
 
     settings = read_settings()
-    _check_host(host)
     _check_installed()
+    _check_host(host, settings)
     _check_port(host, port)
     home = settings.home.expanduser().resolve() / "server"
     home.mkdir(parents=True, exist_ok=True)
@@ -67,13 +76,14 @@ def write_config(home: Path) -> Path:
     import json
 
     path = home / "langgraph.json"
-    config = {"dependencies": ["."], "graphs": GRAPHS, "http": HTTP}
+    config = {"dependencies": ["."], "graphs": GRAPHS, "auth": AUTH, "http": HTTP, "webhooks": WEBHOOKS}
     path.write_text(json.dumps(config, indent=2), encoding="utf-8")
     return path
 
 
 def environment(settings: "Settings", inherited: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of the server: offline, and with nothing in it relative to this directory."""
+    import json
     import os
 
     from dotenv import dotenv_values
@@ -85,8 +95,12 @@ def environment(settings: "Settings", inherited: Mapping[str, str]) -> dict[str,
         "LANGGRAPH_NO_VERSION_CHECK": "true",  # without it, stopping takes 30 s behind a network that swallows packets
         "AGENT_GRAPH_HOME": str(settings.home.expanduser().resolve()),
     }
-    if settings.knowledge and "://" not in settings.knowledge:
-        ours["AGENT_GRAPH_KNOWLEDGE"] = str(Path(settings.knowledge).expanduser().resolve())
+    if settings.knowledge:
+        ours["AGENT_GRAPH_KNOWLEDGE"] = _places(settings)
+    ours |= {name: str(path.expanduser().resolve()) for name, path in _files(settings)}
+    if settings.ingest_folders:
+        folders = {name: str(path.expanduser().resolve()) for name, path in settings.ingest_folders.items()}
+        ours["AGENT_GRAPH_INGEST_FOLDERS"] = json.dumps(folders)
     places = [entry for entry in inherited.get("PYTHONPATH", "").split(os.pathsep) if entry]
     if not any(part in ("site-packages", "dist-packages") for part in HOME.parts):
         places.insert(0, str(HOME))  # a checkout that is run in place
@@ -96,14 +110,36 @@ def environment(settings: "Settings", inherited: Mapping[str, str]) -> dict[str,
     return {**here, **inherited, **ours}
 
 
-def _check_host(host: str) -> None:
-    from agent_graph.errors import UserError
+def _places(settings: "Settings") -> str:
+    """Return where the index is, as the setting is written, with every folder absolute."""
+    places = settings.places
+    if isinstance(places, str):
+        return _absolute(places)
+    return ",".join(f"{name}={_absolute(place)}" for name, place in places.items())
 
-    if host not in _LOOPBACK:
+
+def _absolute(place: str) -> str:
+    return place if "://" in place else str(Path(place).expanduser().resolve())
+
+
+def _files(settings: "Settings") -> "list[tuple[str, Path]]":
+    named = {"AGENT_GRAPH_KEYS_FILE": settings.keys_file, "AGENT_GRAPH_JWT_JWKS": settings.jwt_jwks}
+    return [(name, path) for name, path in named.items() if path is not None]
+
+
+def _check_host(host: str, settings: "Settings") -> None:
+    """Refuse an address that others can reach while nobody is asked for a key, and warn on any other."""
+    from agent_graph.errors import UserError
+    from agent_graph.gateway.door import OPEN_WARNING, door_from, is_loopback
+
+    if not door_from(settings).open:
+        return
+    if not is_loopback(host):
         raise UserError(
-            f"The server has no authentication yet, so it only listens on this machine: use --host 127.0.0.1, "
-            f"not {host!r}. To reach it from elsewhere, put a proxy that authenticates in front of it."
+            f"There is no authentication, so the server only listens on this machine: not on {host!r}. Make a key "
+            "for each user first (agent-graph keys new USER), or use --host 127.0.0.1."
         )
+    typer.echo(OPEN_WARNING, err=True)
 
 
 def _check_installed() -> None:

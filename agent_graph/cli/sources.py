@@ -97,6 +97,9 @@ def _doubts(answer: Answer) -> Iterator[RenderableType]:
         yield text(f"missing: {line(answer.insufficient)}", QUIET)
     for sentence in answer.unsupported:
         yield text(f"not supported by any evidence: {line(sentence)}", FAILED)
+    if answer.unverified_numbers:
+        numbers = ", ".join(map(line, answer.unverified_numbers))
+        yield text(f"numbers that stand in no evidence and that no step calculated: {numbers}", FAILED)
     if answer.forged:
         forged = ", ".join(dict.fromkeys(map(line, answer.forged)))
         yield text(f"citations that lead nowhere were removed: {forged}", FAILED)

@@ -130,6 +130,10 @@ def _reservations(answer: Answer) -> Iterator[Markup]:
     if answer.unsupported:
         listed = tag("ul", *(tag("li", sentence) for sentence in answer.unsupported))
         yield tag("div", tag("b", "Sentences that cite no evidence"), listed, class_="note bad")
+    if answer.unverified_numbers:
+        numbers = ", ".join(answer.unverified_numbers)
+        words = f"Numbers that stand in no evidence and that no step calculated: {numbers}."
+        yield tag("p", words, class_="note bad")
     if answer.forged:
         words = f"Citations the model invented, removed from the text: {', '.join(answer.forged)}."
         yield tag("p", words, class_="note bad")

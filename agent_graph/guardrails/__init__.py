@@ -1,6 +1,6 @@
 """Guards: one check per file, each a pure function over text."""
 
-from agent_graph.guardrails.injection import CITATION, Neutral, fence, neutralise, printable
+from agent_graph.guardrails.injection import Neutral, fence, neutralise, printable
 from agent_graph.guardrails.privacy import redact
 
-__all__ = ["CITATION", "Neutral", "fence", "neutralise", "printable", "redact"]
+__all__ = ["Neutral", "fence", "neutralise", "printable", "redact"]

@@ -10,9 +10,6 @@ from typing import NamedTuple
 
 from agent_graph.guardrails import notation
 
-CITATION = notation.FORMS[3]
-"""A citation or group of citations in square brackets; group `ids` holds the ids."""
-
 # Tags, fillers and variation selectors too: text hidden in them reaches a model and no person.
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0"

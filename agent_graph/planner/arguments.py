@@ -182,5 +182,8 @@ def _structure(text: str) -> Any:
             continue
     if end_of_bracket(text, 0) != len(text):
         return text
-    repaired = json_repair.loads(text)
+    try:
+        repaired = json_repair.loads(text)
+    except (ValueError, RecursionError):  # nested deeper than any plan is: the check says so of the text
+        return text
     return repaired if isinstance(repaired, dict | list) else text

@@ -504,7 +504,7 @@ def _several(question: str, writer: _Writer) -> str:
         return ""
     topic = _subject(asked[0])
     for one in asked[:6]:
-        writer.search(_resolved(one, topic) if one is not asked[0] else one)
+        writer.search(_resolved(one, topic, asked[0]) if one is not asked[0] else one)
     return f"Look up {len(writer.steps)} questions side by side."
 
 
@@ -514,7 +514,12 @@ def _subject(question: str) -> str:
     return match[1] if match else question
 
 
-def _resolved(question: str, topic: str) -> str:
+def _resolved(question: str, topic: str, first: str) -> str:
+    if re.fullmatch(r"when|where|why|how", question, re.IGNORECASE):
+        # "Who founded X and when"
+        return (
+            f"{question} {re.sub(r'^(?:who|what|which|when|where|why|how)', '', first, flags=re.I).strip()}"
+        )
     subject = re.search(r"\b(?:he|she|it|they)\b", question, re.IGNORECASE)
     if subject and len(topic.split()) <= 12:
         return f"{question[: subject.start()]}{topic}{question[subject.end() :]}"

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
 from agent_graph import durable, monitoring
+from agent_graph.context import Context
 from agent_graph.events import (
     Event,
     PlanReady,
@@ -23,14 +24,11 @@ from agent_graph.events import (
 from agent_graph.monitoring import names
 from agent_graph.plan import Plan, Step
 from agent_graph.planner.prompt import Surroundings
+from agent_graph.planner.surroundings import Shown, surroundings
 from agent_graph.planner.write import PlanRequest, Written
 from agent_graph.state import AgentState, Node, Replan, Run, decode
 from agent_graph.usage import RoleUsage, Usage
-from retrieval.knowledge import Knowledge
 from tools.faults import one_line
-
-SNIPPETS = 3
-"""Passages the planner sees for a question."""
 
 WritePlan = Callable[[PlanRequest], AsyncIterator[Event | Written]]
 """Writes one plan, in this process or in another."""
@@ -60,8 +58,8 @@ def planner_node(
     write_plan: WritePlan,
     *,
     begin: Begin,
-    mode: str,
-    knowledge: Knowledge | None,
+    mode: Callable[[Context], str],
+    knowledge: Shown | None,
     clock: Callable[[], float],
 ) -> Node:
     """Return the node that writes a checked plan, or a new one when the last did not suffice."""
@@ -71,7 +69,7 @@ def planner_node(
         tell = teller(run.started, clock)
         replans = _replans(run, "plan" in state and state["plan"] is not None)
         run = run.model_copy(update={"replans": replans})
-        _announce(run, mode, tell)
+        _announce(run, mode(run.context), tell)
         remarks: list[str] = []
         request = PlanRequest(
             task=run.task,
@@ -173,15 +171,13 @@ def _announce(run: Run, mode: str, tell: Tell) -> None:
         tell(RunStarted(task=run.task, mode=mode))
 
 
-async def _surroundings(knowledge: Knowledge | None, run: Run, remarks: list[str]) -> Surroundings:
-    """Ask the documents what they hold; a plan can be written without, so that their loss is only a remark."""
+async def _surroundings(knowledge: Shown | None, run: Run, remarks: list[str]) -> Surroundings:
+    """Ask the documents; a plan can be written without, so that their loss is only a remark."""
     if knowledge is None:
         return Surroundings()
     try:
         async with asyncio.timeout(run.context.step_timeout_s):
-            card = await asyncio.to_thread(knowledge.card)
-            hits = await knowledge.asearch(run.task, k=SNIPPETS)
+            return await surroundings(knowledge, run.task)
     except Exception as error:
         remarks.append(f"the planner did not see the documents: {one_line(error)}")
         return Surroundings()
-    return Surroundings(card=str(card), hits=tuple(hits))

@@ -28,7 +28,7 @@ from tools.catalog import Catalog
 class PlanRequest(BaseModel):
     """All that a planner needs to know about one question."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: str
     context: Context

@@ -259,6 +259,8 @@ function showAnswer(turn) {
   const reservations = [];
   if (answer.insufficient) reservations.push(`The evidence did not suffice. Missing: ${answer.insufficient}`);
   if (answer.unsupported.length) reservations.push(`Cites no evidence: ${answer.unsupported.join(" ")}`);
+  const numbers = answer.unverified_numbers ?? [];
+  if (numbers.length) reservations.push(`Numbers that stand in no evidence and that no step calculated: ${numbers.join(", ")}`);
   if (answer.forged.length) reservations.push(`Invented citations, removed: ${answer.forged.join(", ")}`);
   const notes = reservations.map((text) => tag("p", { class: "note bad" }, text));
   turn.parts.answer.replaceChildren(shown, ...notes);
@@ -454,15 +456,27 @@ function askApproval(turn, asked) {
 
 // ---------------------------------------------------------------- the server
 
+const KEY = "agent-graph key"; // kept while the tab is open
+
+/** Ask the server; when it wants a key, ask the person for one. */
 async function call(path, body, signal) {
+  const key = sessionStorage.getItem(KEY);
   const reply = await fetch(new URL(path, api), {
     method: body === undefined ? "GET" : "POST",
-    headers: body === undefined ? {} : { "content-type": "application/json" },
+    headers: {
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+      ...(key ? { "x-api-key": key } : {}),
+    },
     body: body === undefined ? undefined : JSON.stringify(body),
     signal,
   });
   if (reply.ok) return reply;
   const detail = await reply.json().then((told) => told.detail, () => "");
+  const given = reply.status === 401 ? prompt(`${detail}\n\nYour key:`)?.trim() : "";
+  if (given) {
+    sessionStorage.setItem(KEY, given);
+    return call(path, body, signal);
+  }
   throw new Error(`The server refused (${reply.status}). ${typeof detail === "string" ? detail : JSON.stringify(detail)}`);
 }
 
