@@ -16,9 +16,15 @@ class Folders(NamedTuple):
     out: Path
 
 
-def folders(about: str | None, needed: Sequence[str]) -> Folders:
-    """Read the command line; ends the process with a sentence when a needed file is not there."""
-    parser = argparse.ArgumentParser(description=(about or "").partition("\n")[0])
+def folders(
+    about: str | None, needed: Sequence[str], options: argparse.ArgumentParser | None = None
+) -> Folders:
+    """Read the command line; ends the process with a sentence when a needed file is not there.
+
+    `options` holds what one benchmark takes beyond the two folders; it reads them itself.
+    """
+    parents = [options] if options else []
+    parser = argparse.ArgumentParser(description=(about or "").partition("\n")[0], parents=parents)
     parser.add_argument("data", nargs="?", default=os.environ.get(VARIABLE), help=f"folder, or ${VARIABLE}")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     asked = parser.parse_args()

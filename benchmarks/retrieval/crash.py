@@ -100,7 +100,7 @@ def _examined(folder: Path, last: dict[int, int], kept: int) -> Round:
 
 
 def _faults(knowledge: Any, last: dict[int, int]) -> Any:
-    store = knowledge._store
+    store = knowledge.store
     held = store.held([f"doc/{number}" for number in range(DOCUMENTS)])
     for number, acknowledged in sorted(last.items()):
         passages = store.passages(held.get(f"doc/{number}", ()))

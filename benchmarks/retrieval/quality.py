@@ -1,8 +1,8 @@
 """What a search finds: by words, by meaning, by both, with links, and reranked, for each embedding that is here.
 
 Each multi-hop set is one collection of all its paragraphs; counted are the paragraphs that the first passages of a
-ranking come from. For MuSiQue the gold sub-questions are asked as well, five passages each, with the right answers of
-earlier steps filled in. For the State of the Union speech, one document, counted is the share of the answer's words
+ranking come from. For MuSiQue the gold sub-questions are run as plans as well, five passages a search, the right answers
+of earlier steps being filled in by our worker. For the State of the Union speech, one document, counted is the share of the answer's words
 (without those of the question) that stand in the first five passages.
 
     python benchmarks/retrieval/quality.py DATA [--out benchmarks/results]
@@ -13,6 +13,7 @@ AGENT_GRAPH_BENCH_EMBEDDINGS names ("openai:<model>", asked of OPENAI_BASE_URL).
 model: how much of the question the best sentence of a passage covers.
 """
 
+import asyncio
 import json
 import os
 import re
@@ -27,15 +28,20 @@ from typing import Any, NamedTuple
 
 from langchain_core.cross_encoders import BaseCrossEncoder
 from langchain_core.embeddings import Embeddings
+from langchain_core.messages import BaseMessage
+from langchain_core.tools import tool
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from folders import folders
 from questions import MULTIHOP, NEEDED, Asked, Scores, Set, multihop, scored, speech
 
+from agent_graph import build_agent
+from agent_graph.testing import ScriptedModel
 from retrieval import Config, Document, Knowledge, embeddings_from, open_knowledge
 from retrieval.errors import BadRequest
 from retrieval.sentences import content_stems, score_sentences
+from tools.documents import make_search_documents
 
 DEEP = 40
 """Hits that a ranking of paragraphs is read from."""
@@ -83,7 +89,7 @@ class Row(NamedTuple):
     way: str
     sets: dict[str, Scores]
     steps: float
-    """Share of MuSiQue questions whose every paragraph the gold sub-questions brought."""
+    """Share of MuSiQue questions whose every paragraph the plans of gold sub-questions brought."""
     speech: float
     """Share of the answers' words in what was found of the speech."""
 
@@ -126,17 +132,42 @@ def _scores(opened: Callable[[str], Knowledge], one: Set) -> Scores:
 
 
 def _steps(opened: Callable[[str], Knowledge], musique: Set) -> float:
+    asked = [one for one in musique.questions if one.steps]
     with opened(musique.name) as knowledge:
-        return round(
-            mean(_gathered(knowledge, one) >= one.support for one in musique.questions if one.steps), 4
-        )
+        gathered = asyncio.run(_gathered(knowledge, asked))
+    return round(mean(found >= one.support for found, one in zip(gathered, asked, strict=True)), 4)
 
 
-def _gathered(knowledge: Knowledge, asked: Asked) -> set[str]:
-    queries = [
-        _REFERENCE.sub(lambda match: asked.steps[int(match[1]) - 1].answer, step.text) for step in asked.steps
-    ]
-    return {hit.passage.document for hits in knowledge.search_many(queries, k=PER_STEP) for hit in hits}
+async def _gathered(knowledge: Knowledge, questions: Sequence[Asked]) -> list[set[str]]:
+    """Return the documents each question's plan brought: searches whose references our worker fills in."""
+
+    @tool
+    async def gold(text: str, question: int, step: int) -> str:  # noqa: ARG001 - what a model would read
+        """Return the right answer of a step, in the place of a model that reads it out of the text."""
+        return questions[question].steps[step].answer
+
+    gold.metadata = {"effects": "reads", "idempotent": True}
+    plans = {one.text: _plan(number, one) for number, one in enumerate(questions)}
+
+    def reply(messages: list[BaseMessage]) -> str:
+        return plans.get(str(messages[-1].text).rpartition("Question: ")[2], "Done.")
+
+    agent = build_agent(models=ScriptedModel(reply), tools=[make_search_documents(knowledge), gold])
+    found = []
+    for one in questions:
+        ended = (await agent.ainvoke({"task": one.text}))["evidence"].values()
+        found.append({source.document for evidence in ended for source in evidence.sources})
+    return found
+
+
+def _plan(number: int, asked: Asked) -> str:
+    """Return the gold decomposition as a plan: two steps for each, a search and the answer that it leads to."""
+    lines = []
+    for at, step in enumerate(asked.steps):
+        query = json.dumps(_REFERENCE.sub(lambda match: f"#E{2 * int(match[1])}", step.text))
+        lines.append(f"#E{2 * at + 1} = search_documents(query={query}, k={PER_STEP})")
+        lines.append(f'#E{2 * at + 2} = gold(text="#E{2 * at + 1}", question={number}, step={at})')
+    return "\n".join(lines)
 
 
 def _speech(opened: Callable[[str], Knowledge], pairs: Sequence[tuple[str, str]]) -> float:
@@ -200,8 +231,8 @@ def report(rows: Sequence[Row], sets: Sequence[Set]) -> str:
 # What a search finds
 
 {sizes}. R: share of the supporting paragraphs found; all@10: questions of which every supporting paragraph is among
-the first ten. "steps": MuSiQue, all supporting paragraphs found by the gold sub-questions with the right answers filled
-in, {PER_STEP} passages each. "speech": share of the answers' words in the first {SPEECH_PASSAGES} passages.
+the first ten. "steps": MuSiQue, all supporting paragraphs found by the gold sub-questions, run as plans with the right
+answers filled into their references by the worker, {PER_STEP} passages each. "speech": share of the answers' words in the first {SPEECH_PASSAGES} passages.
 "links": documents that a good passage mentions by their title come forward. The reranker is
 {os.environ.get("AGENT_GRAPH_BENCH_RERANKER", "one without a model (how much of the question the best sentence covers)")}.{absent}
 Made by `benchmarks/retrieval/quality.py`.

@@ -142,7 +142,7 @@ def _build_knowledge(work: Path, data: Path, size: int) -> dict[str, float]:
             knowledge.add(islice(source, max(1, min(500, (size - knowledge.count()) // 8))))
         seconds = time.perf_counter() - began
         held = knowledge.count()
-        rows = knowledge._store.vectors(sorted(knowledge._store.mirror().ids()))  # type: ignore[attr-defined]
+        rows = knowledge.store.vectors(sorted(knowledge.store.mirror().ids()))  # type: ignore[attr-defined]
     np.save(work / "vectors.npy", np.stack(list(rows.values())))
     (work / "ids.json").write_text(json.dumps(list(rows)))
     np.save(work / "queries.npy", WordLlamaEmbeddings().vectors(_questions(data)))
@@ -239,7 +239,7 @@ def _knowledge(work: Path, questions: Sequence[str], queries: Any) -> Any:
 
     knowledge = open_knowledge(work / "knowledge")
     rows = {key: at for at, key in enumerate(json.loads((work / "ids.json").read_text()))}
-    store: Any = knowledge._store
+    store: Any = knowledge.store
 
     def several(some: list[int]) -> list[list[int]]:
         knowledge.search_many([questions[at] for at in some], k=6)
