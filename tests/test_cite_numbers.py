@@ -105,6 +105,15 @@ def test_sources_and_arguments_of_actions_count_but_arithmetic_that_a_model_wrot
     assert unverified("From 1697 on, 51 years.", 51, args={"expression": "1748 - 1697"}) == ("1697",)
 
 
+@pytest.mark.parametrize(
+    "value", ["12,345 apples", "5345 apples", "345 apples2", "345 apples", "x\n345 apples\ny"]
+)
+def test_a_source_that_stands_in_the_value_counts_as_by_itself(value: str) -> None:
+    """What a source says is known, whether the value repeats it whole, repeats it within a longer number, or not."""
+    source = Source(document="a.txt", text="345 apples", location="p. 9")
+    assert unverified("345 apples, page 9.", value, sources=(source,)) == ()
+
+
 def test_failed_steps_verify_nothing() -> None:
     """An error is no evidence, and neither are the arguments of a call that failed."""
     failed = Evidence(step=StepId("E1"), tool="t", status="failed", error="code 42", args={"n": 42})

@@ -127,6 +127,13 @@ def readings(text: str) -> Iterator[float]:
     yield from (float(_ORDINALS[word.lower()]) for word in _ORDINAL.findall(text))
 
 
+def holds(whole: str, part: str) -> bool:
+    """Whether a text holds another, set apart: who has read it has read the other's words and numbers too."""
+    at = whole.find(part)
+    end = at + len(part)
+    return at >= 0 and not whole[max(0, at - 1) : at].strip() and whole[end : end + 1] in ("", "\n")
+
+
 def _in_digits(text: str) -> Iterator[Figure]:
     for match in _FIGURE.finditer(text):
         if len(match["digits"]) > _MOST_DIGITS:

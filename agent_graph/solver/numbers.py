@@ -79,8 +79,9 @@ class _Known:
             return
         if _is_number(one.value):
             self._results.append(abs(float(one.value)))
-        if len(one.text) > _READ:
-            self.text(one.text)
+        whole = one.text
+        if len(whole) > _READ:
+            self.text(whole)
         else:
             self._value(one.value)
         for value in one.args.values():
@@ -88,7 +89,8 @@ class _Known:
                 self._value(value)
         for source in one.sources:
             for text in (source.text, source.title, source.location, source.document):
-                self.text(text)
+                if not figures.holds(whole[:_READ], text):
+                    self.text(text)
         self.text(one.beginning)
 
     def text(self, text: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from agent_graph import references
 from agent_graph.evidence import Evidence, Source
 from agent_graph.references import StepId
-from agent_graph.solver import numbers
+from agent_graph.solver import figures, numbers
 from retrieval.sentences import STOP_WORDS, Field, content_stems
 
 QUOTE_CHARACTERS = 300
@@ -79,8 +79,8 @@ class Grounds:
         """Whether a claim shares next to nothing with what it cites, or states other figures than a result does."""
         cited = [self._evidence[step] for step in steps]
         if all(isinstance(one.value, int | float) and not isinstance(one.value, bool) for one in cited):
-            figures = numbers.meant(claim)
-            return bool(figures) and len(numbers.unverified(claim, "", cited)) >= len(figures)
+            meant = numbers.meant(claim)
+            return bool(meant) and len(numbers.unverified(claim, "", cited)) >= len(meant)
         if any(len(self._text(one)) > LOOKED_AT for one in cited):
             return False
         words = set(content_stems(claim))
@@ -126,8 +126,9 @@ class Grounds:
 
     def _stems(self, one: Evidence) -> frozenset[str]:
         if one.step not in self._words:
-            about = (self._text(one)[:LOOKED_AT], *_around(one))
-            self._words[one.step] = frozenset(stem for text in about for stem in content_stems(text))
+            text = self._text(one)[:LOOKED_AT]
+            about = (text, *(around for around in _around(one) if not figures.holds(text, around)))
+            self._words[one.step] = frozenset(stem for each in about for stem in content_stems(each))
         return self._words[one.step]
 
 
