@@ -136,7 +136,7 @@ async def second_life(case: Case) -> dict[str, Any]:
     """Look at what reached the checkpointer, then resume to the end, or start when there is nothing to resume."""
     async with open_checkpointer(case.url) as saver:
         agent = agent_of(case, saver, tools_of(case, 2))
-        kept = {one.step: one.model_dump(mode="json") for one in await stored(saver, case.thread)}
+        kept = {one.step: one.model_dump(mode="json") for one in await stored(agent, case.thread)}
         state = await agent.aget_state(case.thread)
         # Not `state.next`: it is empty too when a node has ended and the checkpoint after it was not stored.
         waiting = {one.name for one in state.tasks}
