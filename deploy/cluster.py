@@ -7,9 +7,7 @@ that server is used and none is started. Models and other settings come from the
 
 import argparse
 import os
-import pwd
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +19,7 @@ from dotenv import dotenv_values
 
 from agent_graph.bootstrap import DEMO_COLLECTION
 from agent_graph.gateway.keys import Keys, new_key, read_keys, write_keys
+from deploy.postgres import postgres
 from deploy.processes import PYTHON, ROOT, NotStarted, aegra, answers, free_port, listens, process, redis
 
 _ROLES = ("planner", "worker", "solver")
@@ -138,51 +137,9 @@ def _ingest_sample(url: str, folder: Path) -> None:
 
 @contextmanager
 def _postgres(folder: Path) -> Iterator[str]:
-    """Run a PostgreSQL of this folder's own, reached by this machine only."""
-    place, port, user = folder / "postgres", free_port(), _postgres_user()
-    if not (place / "PG_VERSION").exists():
-        place.mkdir(exist_ok=True)
-        if user:
-            shutil.chown(place, user)
-        made = subprocess.run(  # noqa: S603  # a program of PostgreSQL's own
-            [_program("initdb"), "-D", str(place), "-U", "postgres", "--auth=trust", "--encoding=UTF8"],
-            user=user,
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=place,
-        )
-        if made.returncode:
-            raise NotStarted(f"PostgreSQL could not be set up in {place}:\n{made.stderr[-1000:]}")
-    options = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
-    command = [_program("postgres"), "-D", str(place), "-p", str(port), *options]
-    with process(
-        "PostgreSQL", command, lambda: listens(port), log=folder / "logs" / "postgres.log", user=user
-    ):
+    port = free_port()
+    with postgres(folder / "postgres", port, log=folder / "logs" / "postgres.log"):
         yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
-
-
-def _postgres_user() -> str | None:
-    """Return whom PostgreSQL is to run as: it refuses to run as root."""
-    if os.geteuid():
-        return None
-    try:
-        return pwd.getpwnam("postgres").pw_name
-    except KeyError:
-        raise NotStarted(
-            "PostgreSQL does not run as root. Run as another user, or set DATABASE_URL."
-        ) from None
-
-
-def _program(name: str) -> str:
-    found = shutil.which(name)
-    # Debian keeps them out of PATH.
-    installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
-    if found is None and not installed:
-        raise NotStarted(
-            "PostgreSQL is not installed. On Debian: apt install postgresql; or set DATABASE_URL."
-        )
-    return str(installed[-1]) if installed else str(found)
 
 
 if __name__ == "__main__":
