@@ -29,6 +29,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 from agent_graph import Agent, Context, build_agent
 from agent_graph.checkpoint import open_checkpointer
 from agent_graph.errors import ThreadBusy
+from agent_graph.evidence import Evidence
 from agent_graph.testing import ScriptedModel
 
 PLAN = """Plan: read the start, follow both sides, act on what they say, then read what came of it.
@@ -136,7 +137,7 @@ async def second_life(case: Case) -> dict[str, Any]:
     """Look at what reached the checkpointer, then resume to the end, or start when there is nothing to resume."""
     async with open_checkpointer(case.url) as saver:
         agent = agent_of(case, saver, tools_of(case, 2))
-        kept = {one.step: one.model_dump(mode="json") for one in await stored(agent, case.thread)}
+        kept = {one.step: one.model_dump(mode="json") for one in await stored(agent, case.thread, Evidence)}
         state = await agent.aget_state(case.thread)
         # Not `state.next`: it is empty too when a node has ended and the checkpoint after it was not stored.
         waiting = {one.name for one in state.tasks}

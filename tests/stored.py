@@ -1,7 +1,7 @@
-"""What has reached a checkpointer: results of steps are stored in the background, some milliseconds after they end."""
+"""What has reached a checkpointer: plan and results are stored in the background, some milliseconds after they exist."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from tenacity import AsyncRetrying, retry_if_not_result, stop_after_delay, wait_fixed
@@ -9,32 +9,36 @@ from tenacity import AsyncRetrying, retry_if_not_result, stop_after_delay, wait_
 from agent_graph import Agent, build_agent
 from agent_graph.checkpoint import open_checkpointer
 from agent_graph.evidence import Evidence
+from agent_graph.plan import Plan
+
+T = TypeVar("T")
 
 
-async def stored(agent: Agent, thread: Any) -> list[Evidence]:
-    """Return all evidence in the newest checkpoint of the thread: in its state and among the writes of its tasks."""
+async def stored(agent: Agent, thread: Any, kind: type[T]) -> list[T]:
+    """Return what there is of a kind in the newest checkpoint: in its state and among the writes of its tasks."""
     assert isinstance(agent.checkpointer, BaseCheckpointSaver)
     newest = await agent.checkpointer.aget_tuple(thread)
     if newest is None:
         return []
-    return [*_evidence([newest.checkpoint["channel_values"], newest.pending_writes])]
+    return [*_within([newest.checkpoint["channel_values"], newest.pending_writes], kind)]
 
 
 async def until_stored(url: str, thread: Any, step: str) -> None:
-    """Wait until the result of a step has reached the checkpointer at `url`."""
-    again = AsyncRetrying(retry=retry_if_not_result(bool), stop=stop_after_delay(30), wait=wait_fixed(0.01))
+    """Wait until a plan and the result of a step have reached the checkpointer at `url`."""
+    again = AsyncRetrying(retry=retry_if_not_result(bool), stop=stop_after_delay(60), wait=wait_fixed(0.01))
     async with open_checkpointer(url) as saver:
         agent = build_agent(checkpointer=saver)
 
         async def there() -> bool:
-            return step in {one.step for one in await stored(agent, thread)}
+            steps = {one.step for one in await stored(agent, thread, Evidence)}
+            return step in steps and bool(await stored(agent, thread, Plan))
 
         assert await again(there)
 
 
-def _evidence(value: Any) -> Iterator[Evidence]:
-    if isinstance(value, Evidence):
+def _within(value: Any, kind: type[T]) -> Iterator[T]:
+    if isinstance(value, kind):
         yield value
     elif isinstance(value, dict | list | tuple):
         for part in value.values() if isinstance(value, dict) else value:
-            yield from _evidence(part)
+            yield from _within(part, kind)
