@@ -18,7 +18,8 @@ help:
 	@echo "make test    install, then lint, types, import floors and all tests"
 	@echo "make check   lint, types and import floors only"
 	@echo "make serve   the LangGraph server with Studio and the page at /ui, offline, on port 2024"
-	@echo "make cluster PostgreSQL, Redis, Chroma, the three role services and two Aegra gateways on this machine"
+	@echo "make cluster PostgreSQL, Redis, Chroma, the three role services, two Aegra gateways"
+	@echo "             and a worker of the background queues on this machine"
 	@echo "make bench   the benchmarks, peers side by side among them; about half an hour. Results go to"
 	@echo "             benchmarks/results/. Most of the others need a folder of data:"
 	@echo "             make bench AGENT_GRAPH_BENCH_DATA=/path/to/data"
@@ -64,7 +65,7 @@ clean:
 
 .venv/.installed-server: .venv/.installed
 	@echo "Installing the LangGraph server into .venv, once..." >&2
-	@$(PIP) -e '.[server,otel,web]'
+	@$(PIP) -e '.[server,otel,web,background]'
 	@touch $@
 
 .venv/.installed-dev: .venv/bin/python pyproject.toml constraints.txt
@@ -86,5 +87,5 @@ clean:
 	@test -n "$(PYTHON312)" || { echo "Aegra needs Python 3.12 or 3.13. Name yours with: make PYTHON312=/path/to/python3.12 $@"; exit 1; }
 	@echo "Installing Aegra into .venv-aegra, once; this takes some minutes..." >&2
 	@$(PYTHON312) -m venv .venv-aegra
-	@.venv-aegra/bin/python -m pip install -qq --disable-pip-version-check --no-input -c $< aegra-api -e '.[postgres]' 'pyjwt[crypto]'
+	@.venv-aegra/bin/python -m pip install -qq --disable-pip-version-check --no-input -c $< aegra-api -e '.[postgres]' 'pyjwt[crypto]' mcp
 	@touch $@

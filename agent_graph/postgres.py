@@ -42,7 +42,7 @@ async def open_postgres(url: str) -> AsyncIterator[BaseCheckpointSaver[Any]]:
         from psycopg_pool import AsyncConnectionPool
     except ImportError as error:  # also when psycopg finds no libpq
         raise MissingExtra("langgraph-checkpoint-postgres", "postgres") from error
-    conninfo, place = _address(url)
+    conninfo, place = read_address(url)
     kwargs: dict[str, Any] = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
     with _translated(place):
         async with await AsyncConnection.connect(conninfo, **kwargs) as connection:
@@ -61,8 +61,11 @@ async def open_postgres(url: str) -> AsyncIterator[BaseCheckpointSaver[Any]]:
         yield AsyncPostgresSaver(pool)
 
 
-def _address(url: str) -> tuple[str, str]:
-    """Return what psycopg connects to, and the address as a person may see it: without the password."""
+def read_address(url: str) -> tuple[str, str]:
+    """Return what psycopg connects to, and the address as a person may see it: without the password.
+
+    Raises SettingsError for an address that cannot be read.
+    """
     from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
 

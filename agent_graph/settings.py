@@ -84,6 +84,10 @@ class Settings(BaseSettings):
     max_steps_a_day: int = Field(5_000, ge=1, description="Steps of one user in a day (UTC).")
     max_tokens_a_day: int = Field(2_000_000, ge=1, description="Tokens of one user in a day (UTC).")
     max_request_bytes: int = Field(8_000_000, ge=1_000, description="Largest request the server reads.")
+    ledger: SecretStr | None = Field(
+        None,
+        description="PostgreSQL address where servers count together what users have used; default: a file in <home>.",
+    )
     planner_urls: str = Field(
         "", description="Replicas of the planner's service, by commas; default: plan in this process."
     )
@@ -93,6 +97,18 @@ class Settings(BaseSettings):
     solver_urls: str = Field(
         "", description="Replicas of the solver's service, by commas; default: answer in this process."
     )
+    jobs: SecretStr | None = Field(
+        None, description="PostgreSQL address for background work: its queues and the runs' checkpoints."
+    )
+    service_ca: Path | None = Field(
+        None,
+        description="File (PEM) of the CA that signed the certificates of the roles' services, where their addresses "
+        "are https://; default: the system's.",
+    )
+    service_cert: Path | None = Field(
+        None, description="File (PEM) of the certificate that a role's service shows; then it serves https."
+    )
+    service_key: Path | None = Field(None, description="File (PEM) of that certificate's key.")
     service_token: SecretStr | None = Field(
         None, description="Secret that the graph and the roles' services prove to each other that they know."
     )
@@ -102,6 +118,19 @@ class Settings(BaseSettings):
     )
     openai_base_url: str | None = Field(
         None, validation_alias="OPENAI_BASE_URL", description="Any OpenAI-compatible server."
+    )
+    otlp_endpoint: str | None = Field(
+        None,
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="Address of an OpenTelemetry collector (OTLP over HTTP) that spans are sent to.",
+    )
+    otlp_traces_endpoint: str | None = Field(
+        None,
+        validation_alias="OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        description="The same for spans only, with its path.",
+    )
+    traces_exporter: str = Field(
+        "otlp", validation_alias="OTEL_TRACES_EXPORTER", description='"none" sends no spans.'
     )
 
     @field_validator("planner_urls", "worker_urls", "solver_urls")
@@ -142,6 +171,31 @@ class Settings(BaseSettings):
             "worker": listed(self.worker_urls),
             "solver": listed(self.solver_urls),
         }
+
+    @property
+    def spans_to(self) -> str | None:
+        """Where spans are sent, if anywhere."""
+        if self.traces_exporter != "otlp":
+            return None
+        base = f"{self.otlp_endpoint.rstrip('/')}/v1/traces" if self.otlp_endpoint else None
+        return self.otlp_traces_endpoint or base
+
+    @property
+    def service_ca_file(self) -> str | None:
+        """The CA's file as clients take it."""
+        return str(self.service_ca.expanduser()) if self.service_ca else None
+
+    @property
+    def service_certificate(self) -> tuple[Path, Path] | None:
+        """The files of the certificate and the key that a role's service shows; None for plain HTTP.
+
+        Raises SettingsError for one without the other.
+        """
+        if self.service_cert is None and self.service_key is None:
+            return None
+        if self.service_cert is None or self.service_key is None:
+            raise SettingsError("Set both AGENT_GRAPH_SERVICE_CERT and AGENT_GRAPH_SERVICE_KEY, or neither.")
+        return self.service_cert.expanduser(), self.service_key.expanduser()
 
     @property
     def token(self) -> str | None:

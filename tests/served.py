@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ import httpx
 import jwt
 
 from agent_graph.gateway.keys import Keys, new_key, write_keys
-from agent_graph.gateway.ledger import Ledger, today
+from agent_graph.gateway.ledger import FileLedger, Ledger, today
 from agent_graph.testing import Fault, OpenAIServer
 
 CHARTER = "The charter of Ryswick was granted in 1215. The charter of Aachen was granted in 1266."
@@ -38,18 +38,23 @@ COMMAND = [sys.executable, "-m", "agent_graph"]
 
 def environment(home: Path, **settings: str) -> dict[str, str]:
     """Return an environment that knows none of this machine's settings."""
-    ours = ("OPENAI_", "AGENT_GRAPH_")
+    ours = ("OPENAI_", "AGENT_GRAPH_", "AEGRA_", "DATABASE_", "REDIS_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return kept | {"AGENT_GRAPH_HOME": str(home), "AGENT_GRAPH_WEB": "off"} | settings
+
+
+def ingest(home: Path, env: Mapping[str, str]) -> None:
+    """Read in the one document."""
+    document = home / "charters.txt"
+    document.write_text(CHARTER)
+    subprocess.run([*COMMAND, "ingest", str(document)], env=env, check=True, capture_output=True)
 
 
 @contextmanager
 def served(home: Path, model: OpenAIServer, **settings: str) -> Iterator[str]:
     """Ingest the document, serve, and yield the address."""
-    document = home / "charters.txt"
-    document.write_text(CHARTER)
     env = environment(home, **settings)
-    subprocess.run([*COMMAND, "ingest", str(document)], env=env, check=True, capture_output=True)
+    ingest(home, env)
     env["OPENAI_BASE_URL"] = model.base_url
     port = free_port()
     with (home / "server.log").open("w") as log:
@@ -63,25 +68,30 @@ def served(home: Path, model: OpenAIServer, **settings: str) -> Iterator[str]:
             process.wait(timeout=30)
 
 
+class Users(NamedTuple):
+    """Who may come in, by what they send."""
+
+    alice: str
+    bob: str
+    carol: str
+    """A signed token."""
+
+
 class Locked(NamedTuple):
-    """A server that wants keys."""
+    """A server that wants keys; Carol has used up her day there."""
 
     url: str
     alice: str
     bob: str
     carol: str
-    """A signed token; she has used up her day."""
     ledger: Ledger
 
 
-@contextmanager
-def locked_server(home: Path) -> Iterator[Locked]:
-    """Serve with keys for Alice and Bob, a token for Carol, and two folders to ingest; both have the first of them."""
+def furnished(home: Path) -> tuple[Users, dict[str, str]]:
+    """Make keys for Alice and Bob, a token for Carol and two folders to ingest; return them and the settings."""
     (alice, one), (bob, other) = new_key("alice"), new_key("bob")
     write_keys(home / "keys.json", Keys(keys=(one, other)))
     claims = {"sub": "carol", "iss": "test", "exp": int(time.time()) + 3600}
-    ledger = Ledger(home / "server" / "usage.sqlite")
-    ledger.add("carol", tokens=1_000_000, day=today())
     folder = home / "handbook"
     folder.mkdir()
     (folder / "ships.txt").write_text("The ship Aurora sank in 1901.")
@@ -100,12 +110,25 @@ def locked_server(home: Path) -> Iterator[Locked]:
         "AGENT_GRAPH_MAX_TOKENS_A_DAY": "1000000",
         "AGENT_GRAPH_MAX_REQUEST_BYTES": "100000",
     }
+    return Users(alice, bob, jwt.encode(claims, SECRET, "HS256")), settings
+
+
+def opened(url: str, users: Users, ledger: Ledger) -> Locked:
+    """Have both users ingest the first folder, use up Carol's day, and return the server."""
+    ledger.add("carol", tokens=1_000_000, day=today())
+    for key in (users.alice, users.bob):
+        run = {"assistant_id": "ingest", "input": {"folder": "handbook"}}
+        reply = httpx.post(f"{url}/runs/wait", json=run, headers={"x-api-key": key}, timeout=60)
+        assert reply.raise_for_status().json()["report"]
+    return Locked(url, *users, ledger)
+
+
+@contextmanager
+def locked_server(home: Path) -> Iterator[Locked]:
+    """Serve with keys."""
+    users, settings = furnished(home)
     with OpenAIServer(REPLIES, models=["test-model"]) as model, served(home, model, **settings) as url:
-        for key in (alice, bob):
-            run = {"assistant_id": "ingest", "input": {"folder": "handbook"}}
-            headers = {"x-api-key": key}
-            httpx.post(f"{url}/runs/wait", json=run, headers=headers, timeout=60).raise_for_status()
-        yield Locked(url, alice, bob, jwt.encode(claims, SECRET, "HS256"), ledger)
+        yield opened(url, users, FileLedger(home / "server" / "usage.sqlite"))
 
 
 def free_port() -> int:

@@ -12,13 +12,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-import psycopg
 import pytest
 from langgraph_sdk import get_sync_client
+from served_by_aegra import need_aegra
 
 from benchmarks.serving.aegra import CONTEXT, SERVER, House, ask_all, database, house, judge, right
 from benchmarks.serving.questions import question, word
-from deploy.processes import AEGRA_PYTHON, INSTALL_AEGRA, ROOT, environment, free_port, listens
+from deploy.processes import AEGRA_PYTHON, ROOT, environment, free_port, listens
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("aegra"), pytest.mark.timeout(400)]
 
@@ -28,12 +28,7 @@ AUTH = str(ROOT / "deploy" / "aegra" / "auth.py")
 
 @pytest.fixture(scope="module", autouse=True)
 def _installed() -> None:
-    if not AEGRA_PYTHON.exists():
-        pytest.skip(f"Aegra is not installed: {INSTALL_AEGRA}")
-    try:
-        psycopg.connect(SERVER, connect_timeout=5).close()
-    except psycopg.OperationalError:
-        pytest.skip("no PostgreSQL answers: start one with `pg_ctlcluster 15 main start`")
+    need_aegra()
 
 
 @pytest.fixture(scope="module")
@@ -215,17 +210,19 @@ UNASKED = "from langgraph_sdk import Auth\nauth = Auth()\n@auth.authenticate\nas
         (f"{AUTH}:nothing", "would answer without a key"),
         ("no config", "is no file"),
         ("no keys", "There are no keys"),
+        ("no ledger", "which is to keep what users have used, cannot be used"),
     ],
 )
 def test_a_server_that_would_let_everybody_in_does_not_start(
     tmp_path: Path, auth: str | None, said: str
 ) -> None:
-    """Whatever keeps Aegra from asking for a key, the instance says so and ends before it listens."""
+    """Whatever keeps Aegra from asking for a key or us from counting, the instance says so and ends at once."""
     (tmp_path / "broken.py").write_text(BROKEN)
     (tmp_path / "unasked.py").write_text(UNASKED)
     port = free_port()
     env = environment(
         AGENT_GRAPH_HOME=str(tmp_path),
+        DATABASE_URL=f"postgresql://127.0.0.1:{port}/none" if auth == "no ledger" else SERVER,
         AEGRA_CONFIG=str(tmp_path / "gone.json" if auth == "no config" else config(tmp_path, auth)),
         **({} if auth == "no keys" else {"AGENT_GRAPH_KEYS": '{"keys": []}'}),
     )

@@ -25,7 +25,7 @@ from agent_graph.gateway.auth import RunGate
 from agent_graph.gateway.door import door_from, is_loopback
 from agent_graph.gateway.gate import DEEPEST, Gate, depth
 from agent_graph.gateway.keys import Keys, new_key, parse_keys, write_keys
-from agent_graph.gateway.ledger import Ledger
+from agent_graph.gateway.ledger import FileLedger
 from agent_graph.gateway.limits import Limits, Spent, refusal
 from agent_graph.gateway.signed import Refused
 from agent_graph.identity import LOCAL, collection_of
@@ -222,20 +222,6 @@ def test_limits(spent: Spent, running: int, told: str) -> None:
     assert bool(said) == bool(told)
 
 
-def test_the_ledger_adds_up_by_user_and_day(tmp_path: Path) -> None:
-    """What is counted stays after the file is opened again, and is nobody else's and no other day's."""
-    path = tmp_path / "deep" / "usage.sqlite"
-    for _ in range(2):
-        Ledger(path).add("alice", steps=1, tokens=50, day="9999-01-01")
-    assert Ledger(path).spent("alice", day="9999-01-01") == (2, 100)
-    assert (
-        Ledger(path).spent("alice", day="9999-01-02") == Ledger(path).spent("bob", day="9999-01-01") == (0, 0)
-    )
-    path.write_bytes(b"this is no database" * 100)
-    with pytest.raises(SettingsError, match="cannot be used"):
-        Ledger(path)
-
-
 async def test_two_requests_at_the_same_moment_cannot_both_be_the_last(tmp_path: Path) -> None:
     """With room for one more run, one of two that are asked for together starts; its place is free when it ended."""
     listed: set[str] = set()
@@ -244,7 +230,7 @@ async def test_two_requests_at_the_same_moment_cannot_both_be_the_last(tmp_path:
         await asyncio.sleep(0)  # the server is asked; meanwhile the other request comes as far
         return set(listed)
 
-    gate = RunGate(Settings(max_runs=1), Ledger(tmp_path / "usage.sqlite"), running)
+    gate = RunGate(Settings(max_runs=1), FileLedger(tmp_path / "usage.sqlite"), running)
     outcomes = await asyncio.gather(
         gate.claim("alice", "one"),
         gate.claim("alice", "two"),

@@ -16,6 +16,7 @@ from agent_graph.cli.watch import Watch
 from agent_graph.errors import UserError
 from agent_graph.events import RunStarted, decode
 from agent_graph.evidence import Answer
+from agent_graph.gateway.failed import why
 from agent_graph.state import decode as decode_state
 
 _NAME = "agent_graph_thread"
@@ -95,7 +96,7 @@ class RemoteSession(NamedTuple):
     ) -> tuple[Mapping[str, Any], str]:
         """Run until the end or until a person is asked; return the values, and the mode if it was told."""
         values: dict[str, Any] = {}
-        mode = ""
+        mode, run = "", ""
         async with _telling(self.url):
             async for part in self.client.runs.stream(
                 place,
@@ -105,10 +106,13 @@ class RemoteSession(NamedTuple):
                 **given,
             ):
                 data: Any = part.data
-                if part.event == "values":
+                if part.event == "metadata":
+                    run = str(data.get("run_id", ""))
+                elif part.event == "values":
                     values = {**values, **data}
                 elif part.event == "error":
-                    raise UserError(_failed(data))
+                    failed = await why(self.client, place, run, data)
+                    raise UserError(f"The server's run failed: {failed}")
                 elif part.event == "custom":
                     event = decode(data)
                     mode = event.mode if isinstance(event, RunStarted) else mode
@@ -172,8 +176,3 @@ def _refused(error: APIStatusError) -> str:
     if error.status_code == 409:
         return "This conversation has a run going on. Wait for it, or use another --thread."
     return f"The server refused ({error.status_code}): {error.message}"
-
-
-def _failed(data: Any) -> str:
-    told = data.get("message") if isinstance(data, Mapping) else data
-    return f"The server's run failed: {told or 'it does not say why'}"

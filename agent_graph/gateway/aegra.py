@@ -6,7 +6,8 @@ here what may not be said is refused, and who asks is written into the config it
 """
 
 import asyncio
-import time
+import hmac
+import uuid
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
@@ -16,34 +17,47 @@ from agent_graph.context import Context
 from agent_graph.gateway.auth import OWNER, SHARED, credential_of
 from agent_graph.gateway.checks import Unfit, check_context, check_run
 from agent_graph.gateway.door import Door
+from agent_graph.gateway.identity import SYSTEM
 from agent_graph.gateway.ledger import Ledger
 from agent_graph.gateway.limits import Limits, refusal
-from agent_graph.gateway.refusing import Running, telling, used
+from agent_graph.gateway.refusing import knowing, spent_today, telling
 from agent_graph.gateway.signed import Refused
 from agent_graph.settings import Settings
 
 Busy = Callable[[str], Awaitable[bool]]
 """Says whether a thread has a run that waits or runs."""
 
+Claim = Callable[[str, str, int], Awaitable[int]]
+"""Returns how many runs of a user go on, and lets one more through under a name when they are fewer than so many.
+
+Raises LedgerLost when it cannot be known.
+"""
+
+CLAIM = "agent_graph_claim"
+"""Metadata key of a run's config: the name under which it was let through."""
+
 _CHECKPOINT = frozenset({"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map"})
 _IDENTITY = "langgraph_auth_user_id"
 """Where `agent_graph.identity` looks; the LangGraph server writes it, Aegra does not."""
-_CLAIM_S = 2.0
-"""By then a run that was let through is in the table, or has already ended."""
 
 
-def build_aegra_auth(settings: Settings, door: Door, ledger: Ledger, *, running: Running, busy: Busy) -> Auth:
+def build_aegra_auth(
+    settings: Settings, door: Door, ledger: Ledger, *, claim: Claim, busy: Busy, own_key: str
+) -> Auth:
     """Return what Aegra asks about every request.
 
-    `running` returns the ids of a user's runs that have not ended, `busy` whether a thread has one; both ask the
-    table that all instances share.
+    `claim` counts a user's runs over all instances, `busy` says whether a thread has one. `own_key` is what
+    this process made up for itself: what it creates with it is everybody's.
     """
     auth = Auth()
 
     async def authenticate(headers: dict[str, str]) -> Auth.types.MinimalUserDict:
         sent = {name.encode("latin-1"): value.encode("latin-1") for name, value in headers.items()}
+        credential = credential_of(sent)
+        if credential is not None and hmac.compare_digest(credential.encode(), own_key.encode()):
+            return {"identity": SYSTEM, "is_authenticated": True, "permissions": []}
         try:
-            user = await asyncio.to_thread(door.admit, credential_of(sent))
+            user = await asyncio.to_thread(door.admit, credential)
         except Refused as error:
             raise Auth.exceptions.HTTPException(status_code=401, detail=str(error)) from error
         return {"identity": user.identity, "is_authenticated": True, "permissions": []}
@@ -62,7 +76,7 @@ def build_aegra_auth(settings: Settings, door: Door, ledger: Ledger, *, running:
             value["metadata"][OWNER] = ctx.user.identity
         return {OWNER: ctx.user.identity}
 
-    _add_runs(auth, _Gate(settings, ledger, running), busy, settings.offered_models)
+    _add_runs(auth, _Gate(settings, ledger, claim), busy, settings.offered_models)
     _add_assistants(auth, settings.offered_models)
 
     @auth.on.store
@@ -85,17 +99,21 @@ def _add_runs(auth: Auth, gate: "_Gate", busy: Busy, models: Collection[str]) ->
             raise Auth.exceptions.HTTPException(
                 status_code=409, detail="The thread has a run that has not ended. Wait for it, or stop it."
             )
-        await gate.claim(ctx.user.identity)
+        config = value.get("config") or {}
+        run = await gate.claim(ctx.user.identity)
         # The config in the value is the one that Aegra runs; a filter in its place would be ignored.
         value["config"] = {
-            **(value.get("config") or {}),
+            **config,
             "configurable": {**knobs, _IDENTITY: ctx.user.identity},
+            "metadata": {**(config.get("metadata") or {}), CLAIM: run},
         }
 
 
 def _add_assistants(auth: Auth, models: Collection[str]) -> None:
     @auth.on.assistants
     async def own_assistants(ctx: Auth.types.AuthContext, value: Any) -> Any:
+        if ctx.user.identity == SYSTEM:
+            return None
         mine = {OWNER: ctx.user.identity}
         if ctx.action in ("read", "search"):
             return {"$or": [mine, {"created_by": "system"}, {SHARED: True}]}
@@ -135,26 +153,21 @@ def _check_strategy(strategy: str | None) -> None:
 class _Gate:
     """Lets one more run of a user through, or refuses it with 429."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, running: Running) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, claim: Claim) -> None:
         self._limits = Limits(settings.max_runs, settings.max_steps_a_day, settings.max_tokens_a_day)
-        self._ledger, self._running = ledger, running
-        self._seen: dict[str, set[str]] = {}
-        """By user: the runs that had not ended when they last asked."""
-        self._claims: dict[str, list[float]] = {}
-        """By user: when runs were let through that the table did not show yet."""
+        self._ledger, self._claim = ledger, claim
 
-    async def claim(self, identity: str) -> None:
-        """Let a run through.
+    async def claim(self, identity: str) -> str:
+        """Let a run through, and return the name that it is to carry.
 
         Raises HTTPException 429 with the limit that is reached, and 503 when it cannot be known.
         """
-        listed, spent = await used(identity, self._running, self._ledger)
-        # From here on without awaiting: of two requests at the same time one sees the other's claim.
-        now = time.monotonic()
-        waiting = [at for at in self._claims.get(identity, []) if now - at < _CLAIM_S]
-        waiting = waiting[len(listed - self._seen.get(identity, set())) :]  # these have come into the table
-        self._seen[identity] = listed
-        self._claims[identity] = waiting
-        if why := refusal(self._limits, spent, len(listed) + len(waiting)):
+        run = uuid.uuid4().hex
+        with knowing():
+            spent = await spent_today(identity, self._ledger)
+            why = refusal(self._limits, spent, 0)
+            if not why:
+                why = refusal(self._limits, spent, await self._claim(identity, run, self._limits.runs))
+        if why:
             raise Auth.exceptions.HTTPException(status_code=429, detail=why)
-        waiting.append(now)
+        return run

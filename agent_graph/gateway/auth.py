@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from langgraph_sdk import Auth, get_client
@@ -11,7 +11,7 @@ from agent_graph.gateway.checks import check_context, check_run
 from agent_graph.gateway.door import Door
 from agent_graph.gateway.ledger import Ledger
 from agent_graph.gateway.limits import Limits, refusal
-from agent_graph.gateway.refusing import Running, telling, used
+from agent_graph.gateway.refusing import knowing, spent_today, telling
 from agent_graph.gateway.signed import Refused
 from agent_graph.identity import LOCAL
 from agent_graph.settings import Settings
@@ -20,6 +20,9 @@ OWNER = "owner"
 """Metadata key of everything that belongs to a user."""
 SHARED = "shared"
 """Metadata key of the assistants that are everybody's."""
+
+Running = Callable[[str], Awaitable[set[str]]]
+"""Returns the ids of a user's runs that have not ended."""
 
 _CLAIM_S = 0.5
 """By then a run that was let through is listed by the server, or has already ended."""
@@ -139,7 +142,8 @@ class RunGate:
 
         Raises HTTPException 429 with the limit that is reached, and 503 when it cannot be known.
         """
-        listed, spent = await used(identity, self._running, self._ledger)
+        with knowing():
+            listed, spent = await self._running(identity), await spent_today(identity, self._ledger)
         # from here on without awaiting: of two requests at the same time one sees the other's claim
         now = time.monotonic()
         fresh = {one: at for one, at in self._claimed.get(identity, {}).items() if now - at < _CLAIM_S}

@@ -7,7 +7,8 @@ whole, once its citations are checked, with those as annotations.
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -115,7 +116,7 @@ async def _whole(request: Request, asked: ChatRequest) -> Response:
     )
 
 
-async def _parts(request: Request, asked: ChatRequest) -> AsyncIterator[Event | Ended]:
+async def _parts(request: Request, asked: ChatRequest) -> AsyncGenerator[Event | Ended, None]:
     async with inside(request) as client:
         named = await assistants(client)
         if asked.model not in named:
@@ -124,12 +125,13 @@ async def _parts(request: Request, asked: ChatRequest) -> AsyncIterator[Event | 
             {"role": "system" if one.role == "developer" else one.role, "content": one.content}
             for one in asked.messages
         ]
-        async for part in ask(client, named[asked.model], messages):
-            yield part
+        async with aclosing(ask(client, named[asked.model], messages)) as parts:
+            async for part in parts:
+                yield part
 
 
 async def _stream(
-    asked: ChatRequest, first: Event | Ended, parts: AsyncIterator[Event | Ended]
+    asked: ChatRequest, first: Event | Ended, parts: AsyncGenerator[Event | Ended, None]
 ) -> AsyncIterator[str]:
     head = _head(asked, "chat.completion.chunk", "")
 
@@ -137,21 +139,22 @@ async def _stream(
         choices = [{"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}]
         return _sse({**head, "choices": choices, **more})
 
-    yield chunk({"role": "assistant", "content": ""})
-    try:
-        part: Event | Ended | None = first
-        while part is not None:
-            if isinstance(part, Ended):
-                yield chunk(_message(part))
-                yield chunk({}, "stop")
-                if asked.stream_options and asked.stream_options.include_usage:
-                    yield _sse({**head, "choices": [], "usage": _usage(part)})
-            elif line := told(part):
-                yield chunk({"reasoning_content": f"{line}\n"})
-            part = await anext(parts, None)
-        yield "data: [DONE]\n\n"
-    except AskFailed as error:
-        yield _sse(_shape(str(error), error.status))
+    async with aclosing(parts):
+        yield chunk({"role": "assistant", "content": ""})
+        try:
+            part: Event | Ended | None = first
+            while part is not None:
+                if isinstance(part, Ended):
+                    yield chunk(_message(part))
+                    yield chunk({}, "stop")
+                    if asked.stream_options and asked.stream_options.include_usage:
+                        yield _sse({**head, "choices": [], "usage": _usage(part)})
+                elif line := told(part):
+                    yield chunk({"reasoning_content": f"{line}\n"})
+                part = await anext(parts, None)
+            yield "data: [DONE]\n\n"
+        except AskFailed as error:
+            yield _sse(_shape(str(error), error.status))
 
 
 def _message(ended: Ended) -> dict[str, Any]:

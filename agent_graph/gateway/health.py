@@ -4,8 +4,11 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from importlib.metadata import version
+from contextlib import suppress
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import httpx
@@ -19,7 +22,7 @@ from agent_graph.settings import Settings
 
 _FRESH_S = 5.0
 _PATIENCE_S = 3.0
-_VERSIONS = ("agent-graph", "langgraph", "langgraph-api", "langchain-core", "chromadb")
+_VERSIONS = ("agent-graph", "langgraph", "langgraph-api", "aegra-api", "langchain-core", "chromadb")
 
 
 class Found(NamedTuple):
@@ -29,8 +32,16 @@ class Found(NamedTuple):
     told: str
 
 
-def readiness(settings: Settings, door: Door) -> Callable[[Request], Awaitable[Response]]:
+Check = Callable[[], Awaitable[Found]]
+"""Looks at one thing that the agent needs."""
+
+
+def readiness(
+    settings: Settings, door: Door, more: Mapping[str, Check] = MappingProxyType({})
+) -> Callable[[Request], Awaitable[Response]]:
     """Return the endpoint: 200 when everything answers, 503 when something does not; versions for users only.
+
+    `more` is what this server needs beside the model and the documents, by name.
 
     What was found stays good for some seconds, so that asking often costs nothing.
     """
@@ -41,21 +52,35 @@ def readiness(settings: Settings, door: Door) -> Callable[[Request], Awaitable[R
         nonlocal last
         async with lock:
             if last is None or time.monotonic() - last[0] > _FRESH_S:
-                last = (time.monotonic(), await _look(settings))
+                last = (time.monotonic(), await _look(settings, more))
         found = last[1]
         well = all(one.ok for one in found.values())
         told: dict[str, object] = {"ok": well, "checks": {name: one._asdict() for name, one in found.items()}}
         if await asyncio.to_thread(_is_user, door, request):
-            told["versions"] = {name: version(name) for name in _VERSIONS}
+            told["versions"] = _versions()
         return JSONResponse(told, status_code=200 if well else 503)
 
     return ready
 
 
-async def _look(settings: Settings) -> Mapping[str, Found]:
+async def _look(settings: Settings, more: Mapping[str, Check]) -> Mapping[str, Found]:
     async with httpx.AsyncClient(timeout=_PATIENCE_S) as client:
-        model, documents = await asyncio.gather(_model(settings, client), _documents(settings, client))
-    return {"model": model, "documents": documents}
+        checks: Mapping[str, Check] = {
+            "model": partial(_model, settings, client),
+            "documents": partial(_documents, settings, client),
+            **more,
+        }
+        found = await asyncio.gather(*(check() for check in checks.values()))
+    return dict(zip(checks, found, strict=True))
+
+
+def _versions() -> dict[str, str]:
+    """Return the version of each part that is installed: no server has all of them."""
+    found: dict[str, str] = {}
+    for name in _VERSIONS:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 async def _model(settings: Settings, client: httpx.AsyncClient) -> Found:

@@ -5,6 +5,8 @@ from typing import NamedTuple
 from agent_graph.identity import LOCAL
 
 LONGEST_IDENTITY = 200
+SYSTEM = "system"
+"""Whom Aegra counts as the owner of what is everybody's."""
 
 
 class User(NamedTuple):
@@ -23,6 +25,6 @@ def checked_identity(name: str) -> str:
     """
     if not name or len(name) > LONGEST_IDENTITY or not name.isprintable() or name != name.strip():
         raise ValueError(f"a name is 1 to {LONGEST_IDENTITY} printable characters without space around them")
-    if name == LOCAL:
-        raise ValueError(f"the name {LOCAL!r} is kept for an open server")
+    if name in (LOCAL, SYSTEM):
+        raise ValueError(f"the name {name!r} is kept for the server itself")
     return name

@@ -1,4 +1,4 @@
-"""What each user has used each day, in one SQLite file that outlives the server."""
+"""What each user has used each day: in a file of this machine, or in a PostgreSQL that several machines share."""
 
 import sqlite3
 import threading
@@ -6,11 +6,35 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from agent_graph.errors import SettingsError
 from agent_graph.gateway.limits import Spent
+from agent_graph.settings import Settings
 
-_KEPT_DAYS = 31
+KEPT_DAYS = 31
+
+
+class LedgerLost(Exception):
+    """What users have used cannot be read or written just now."""
+
+
+class Ledger(Protocol):
+    """Adds up by user and day; safe to use from several threads and processes."""
+
+    def add(self, user: str, *, steps: int = 0, tokens: int = 0, day: str) -> None:
+        """Count something that a user has used.
+
+        Raises LedgerLost when it cannot be counted.
+        """
+        ...
+
+    def spent(self, user: str, *, day: str) -> Spent:
+        """Return what a user has used on a day.
+
+        Raises LedgerLost when it cannot be known.
+        """
+        ...
 
 
 def today() -> str:
@@ -18,8 +42,20 @@ def today() -> str:
     return datetime.now(UTC).date().isoformat()
 
 
-class Ledger:
-    """Adds up by user and day; safe to use from several threads and processes."""
+def ledger_from(settings: Settings) -> Ledger:
+    """Open the ledger that the settings ask for.
+
+    Raises SettingsError when it cannot be used, and MissingExtra.
+    """
+    if settings.ledger is None:
+        return FileLedger(settings.home.expanduser() / "server" / "usage.sqlite")
+    from agent_graph.gateway.ledger_postgres import PostgresLedger
+
+    return PostgresLedger(settings.ledger.get_secret_value())
+
+
+class FileLedger:
+    """Keeps it in one SQLite file that outlives the server."""
 
     def __init__(self, path: Path) -> None:
         """Open the file, or make it.
@@ -35,8 +71,8 @@ class Ledger:
                     "CREATE TABLE IF NOT EXISTS spent (day TEXT, user TEXT, steps INTEGER NOT NULL, "
                     "tokens INTEGER NOT NULL, PRIMARY KEY (day, user)) WITHOUT ROWID"
                 )
-                connection.execute("DELETE FROM spent WHERE day < date('now', ?)", (f"-{_KEPT_DAYS} days",))
-        except (OSError, sqlite3.Error) as error:
+                connection.execute("DELETE FROM spent WHERE day < date('now', ?)", (f"-{KEPT_DAYS} days",))
+        except (OSError, LedgerLost) as error:
             raise SettingsError(
                 f"The file {str(path)!r}, which keeps what users have used, cannot be used ({error}). "
                 "Make it writable, or remove it if it is damaged."
@@ -60,5 +96,8 @@ class Ledger:
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, closing(sqlite3.connect(self._path, timeout=10)) as connection, connection:
-            yield connection
+        try:
+            with self._lock, closing(sqlite3.connect(self._path, timeout=10)) as connection, connection:
+                yield connection
+        except sqlite3.Error as error:
+            raise LedgerLost(str(error)) from error

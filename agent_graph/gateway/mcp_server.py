@@ -1,7 +1,7 @@
 """The agent as an MCP tool at `/mcp`: a question in, a checked answer with its citations out, steps as progress."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Annotated, Any
 
 from mcp.server.fastmcp import Context, FastMCP
@@ -47,7 +47,7 @@ class CitedAnswer(BaseModel):
 
 
 class McpServer:
-    """One MCP server, to be mounted in the LangGraph server's app."""
+    """One MCP server, to be mounted in a server's app."""
 
     def __init__(self) -> None:
         # Without sessions: each request carries its own credentials, and none can go on with another's session.
@@ -90,9 +90,9 @@ async def answer(
                 raise ToolError(
                     f"There is no assistant {assistant!r}; there are: {', '.join(sorted(named))}."
                 )
-            return await _followed(
-                ask(client, named[assistant], [{"role": "user", "content": question}]), context
-            )
+            messages = [{"role": "user", "content": question}]
+            async with aclosing(ask(client, named[assistant], messages)) as parts:
+                return await _followed(parts, context)
     except AskFailed as error:
         raise ToolError(str(error)) from error
 

@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-import sqlite3
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackHandler
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
-from agent_graph.gateway.ledger import Ledger, today
+from agent_graph.gateway.ledger import Ledger, LedgerLost, today
 from agent_graph.identity import LOCAL, identity
 
 _log = logging.getLogger(__name__)
@@ -41,5 +40,5 @@ class Meter(AsyncCallbackHandler):
             return
         try:
             await asyncio.to_thread(self._ledger.add, user, day=today(), **used)
-        except sqlite3.Error as error:  # what was done is done; the next run is refused while this lasts
+        except LedgerLost as error:  # what was done is done; the next run is refused while this lasts
             _log.error("What %r used could not be counted: %s", user, error)

@@ -1,27 +1,37 @@
 """What runs go on, as the table says that all instances of Aegra share."""
 
+from contextlib import AbstractAsyncContextManager
+from typing import LiteralString
+
 from aegra_api.core.database import db_manager
-from aegra_api.core.orm import Run
-from sqlalchemy import ColumnElement, select
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow
 
-_GOES_ON = Run.status.in_(("pending", "running"))
+_GOES_ON = "SELECT 1 FROM runs WHERE status IN ('pending', 'running')"
 
 
-async def runs_of(identity: str) -> set[str]:
-    """Return the ids of a user's runs that have not ended."""
-    return await _found(Run.user_id == identity)
+def lent() -> AbstractAsyncContextManager[AsyncConnection[DictRow]]:
+    """Lend a connection of the pool that checkpoints use.
+
+    Not of the other one: requests that start a run each hold one of those already, and would wait for each other.
+
+    Raises RuntimeError before the server has started.
+    """
+    if db_manager.lg_pool is None:
+        raise RuntimeError("Aegra has not opened its database yet.")
+    return db_manager.lg_pool.connection()
 
 
 async def is_busy(thread: str) -> bool:
     """Whether a thread has a run that has not ended."""
-    return bool(await _found(Run.thread_id == thread))
+    return await _found(f"{_GOES_ON} AND thread_id = %s", thread)
 
 
 async def is_active(run: str) -> bool:
     """Whether a run has not ended: somebody does it, or will."""
-    return bool(await _found(Run.run_id == run))
+    return await _found(f"{_GOES_ON} AND run_id = %s", run)
 
 
-async def _found(of: ColumnElement[bool]) -> set[str]:
-    async with db_manager.get_engine().connect() as connection:
-        return set((await connection.execute(select(Run.run_id).where(of, _GOES_ON))).scalars())
+async def _found(question: LiteralString, about: str) -> bool:
+    async with lent() as connection:
+        return await (await connection.execute(question, (about,))).fetchone() is not None

@@ -51,7 +51,10 @@ def main() -> None:
             raise SettingsError(
                 "There are no keys, and this server is for several users. Make one first: agent-graph keys new USER"
             )
+        _open_parts(settings)
         app = _checked_app()
+    except ImportError as error:
+        sys.exit(f"Aegra cannot be loaded ({error}). Install it with: make .venv-aegra/.installed")
     except UserError as error:
         sys.exit(str(error))
     import uvicorn
@@ -77,14 +80,19 @@ def _set_environment() -> None:
         sys.exit(f"AEGRA_CONFIG={os.environ['AEGRA_CONFIG']!r} is no file.")
 
 
+def _open_parts(settings: Settings) -> None:
+    """Open what the auth file needs, so that what cannot be opened is told here and not lost in Aegra's log."""
+    from aegra_api.settings import settings as aegra
+
+    if settings.ledger is None:  # all instances are to count together
+        os.environ["AGENT_GRAPH_LEDGER"] = aegra.db.database_url_sync
+    import agent_graph.apps.parts  # noqa: F401
+
+
 def _checked_app() -> "FastAPI":
-    try:
-        from aegra_api.core.auth_middleware import get_auth_backend
-        from aegra_api.main import app
-    except ImportError as error:
-        raise UserError(
-            f"Aegra cannot be loaded ({error}). Install it with: make .venv-aegra/.installed"
-        ) from error
+    from aegra_api.core.auth_middleware import get_auth_backend
+    from aegra_api.main import app
+
     get_auth_backend()  # reads the auth file now, and logs what is wrong with it
     logging.disable(logging.WARNING)  # each question below would leave two lines
     served = asyncio.run(answered(app))

@@ -511,7 +511,7 @@ async function follow(turn, start) {
       multitask_strategy: "reject",
       ...start,
     }, following.stop.signal);
-    for await (const { event, data } of events(reply)) hear(turn, event, data);
+    for await (const { event, data } of events(reply)) await hear(turn, event, data);
   } catch (error) {
     note(turn, error.name === "AbortError" ? "Stopped." : `${error.message}`, "bad");
   } finally {
@@ -520,11 +520,17 @@ async function follow(turn, start) {
   }
 }
 
-function hear(turn, event, data) {
+async function hear(turn, event, data) {
   if (event === "metadata") following.id = data.run_id;
   else if (event === "custom") heard[data.type]?.(turn, data);
   else if (event === "values") takeState(turn, data);
-  else if (event === "error") throw new Error(`The run failed. ${data.message ?? data.error ?? ""}`);
+  else if (event === "error") throw new Error(`The run failed. ${await why(data)}`);
+}
+
+/** Why the run failed: some servers' streams name the kind of error only, and keep the sentence with the run. */
+async function why(told) {
+  const kept = await call(`threads/${thread}/runs/${following.id}`).then((reply) => reply.json(), () => ({}));
+  return kept.error_message ?? told.message ?? told.error ?? "";
 }
 
 async function openThread() {
