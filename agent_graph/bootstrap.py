@@ -105,15 +105,16 @@ def build_default_agent(settings: Settings | None = None) -> Agent:
     return build_agent(knowledge=served_knowledge(settings), settings=settings)
 
 
-def served_knowledge(settings: Settings) -> Knowledge | Tenants | None:
+def served_knowledge(settings: Settings, *, read_only: bool = False) -> Knowledge | Tenants | None:
     """Return what a server answers from: the collections found, or one for each user."""
     if not settings.collection_per_user:
-        return find_knowledge(settings)
+        return find_knowledge(settings, read_only=read_only)
     first = settings.collections[0]
-    return Tenants(partial(open_default_knowledge, settings), lambda: collection_of(identity(), first))
+    opened = partial(open_default_knowledge, settings, read_only=read_only)
+    return Tenants(opened, lambda: collection_of(identity(), first))
 
 
-def find_knowledge(settings: Settings) -> Knowledge | None:
+def find_knowledge(settings: Settings, *, read_only: bool = False) -> Knowledge | None:
     """Open the collections to answer from, or None when nothing was ingested.
 
     Empty ones give way to the demo's document, so that a first start has something to say.
@@ -121,7 +122,7 @@ def find_knowledge(settings: Settings) -> Knowledge | None:
     if not settings.has_index:
         return None
     for collections in dict.fromkeys((settings.collections, (DEMO_COLLECTION,))):
-        knowledge = open_default_knowledge(settings, *collections)
+        knowledge = open_default_knowledge(settings, *collections, read_only=read_only)
         if knowledge.count():
             return knowledge
         knowledge.close()
@@ -142,8 +143,11 @@ def offer(settings: Settings, models: Models, knowledge: Knowledge | Tenants | N
     return Offer(tools=(*base.tools, make_extract(ask)), absent=base.absent)
 
 
-def open_default_knowledge(settings: Settings, *collections: str) -> Knowledge:
-    """Open collections of the documents' index that the settings name; without any, the one to ingest into."""
+def open_default_knowledge(settings: Settings, *collections: str, read_only: bool = False) -> Knowledge:
+    """Open collections of the documents' index that the settings name; without any, the one to ingest into.
+
+    `read_only` opens a folder beside the process that writes to it.
+    """
     token = settings.knowledge_token.get_secret_value() if settings.knowledge_token else None
     places = settings.places
     for place in [places] if isinstance(places, str) else places.values():
@@ -151,7 +155,11 @@ def open_default_knowledge(settings: Settings, *collections: str) -> Knowledge:
             Path(place).expanduser().mkdir(parents=True, exist_ok=True)
     wanted = collections or settings.collections[:1]
     return open_knowledge(
-        places, wanted if len(wanted) > 1 else wanted[0], embeddings=_embeddings(settings), token=token
+        places,
+        wanted if len(wanted) > 1 else wanted[0],
+        embeddings=_embeddings(settings),
+        token=token,
+        read_only=read_only,
     )
 
 

@@ -1,8 +1,8 @@
 """Everything on one machine, as plain processes: `make cluster`, and Ctrl-C ends it.
 
-PostgreSQL, Redis, a Chroma server with the ingested documents, the three role services, and two instances of Aegra
-over them. PostgreSQL and Chroma keep their data in the folder `.cluster`; where DATABASE_URL or REDIS_URL is set,
-that server is used and none is started. Models and other settings come from the environment and `.env`, as always.
+PostgreSQL, Redis, a Chroma server with the ingested documents, the three role services, two instances of Aegra over
+them, and a worker of the background queues. PostgreSQL and Chroma keep their data in the folder `.cluster`; where
+DATABASE_URL or REDIS_URL is set, that server is used and none is started. Models and other settings come from the environment and `.env`, as always.
 """
 
 import argparse
@@ -70,6 +70,9 @@ def _started(stack: ExitStack, folder: Path, port: int) -> str:
         name, at = f"gateway-{number}", port + number - 1
         stack.enter_context(aegra(name, at, folder=folder / "logs", env=env))
         _say(name, f"http://127.0.0.1:{at}")
+    env["AGENT_GRAPH_JOBS"] = env.get("AGENT_GRAPH_JOBS") or env["DATABASE_URL"]
+    _say("background", stack.enter_context(_background(folder, env)))
+    _say("jobs", f"AGENT_GRAPH_JOBS={env['AGENT_GRAPH_JOBS']} agent-graph jobs ask QUESTIONS.jsonl")
     return key
 
 
@@ -105,6 +108,15 @@ def _role(role: str, folder: Path, env: Mapping[str, str]) -> Iterator[str]:
     command = [PYTHON, "-m", "agent_graph", "role", role, "--port", str(port)]
     with process(role, command, lambda: listens(port), log=folder / "logs" / f"{role}.log", env=alone):
         yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def _background(folder: Path, env: Mapping[str, str]) -> Iterator[str]:
+    port = free_port()
+    command = [PYTHON, "-m", "agent_graph", "jobs", "work", "--port", str(port)]
+    url, log = f"http://127.0.0.1:{port}", folder / "logs" / "background.log"
+    with process("background", command, lambda: answers(f"{url}/ready"), log=log, env=env):
+        yield f"{url}/ready"
 
 
 @contextmanager

@@ -32,6 +32,9 @@ SETTINGS = {
     for name, field in Settings.model_fields.items()
 }
 PROXY = {"CHROMA_TOKEN", "CHROMA_ADDRESS", "PROXY_PORT"}
+DATABASE = {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD"}
+BY_HAND = ("ingest", "jobs")
+"""Containers that are started for one command, whose arguments a person gives."""
 
 
 class Container(NamedTuple):
@@ -106,13 +109,15 @@ def test_every_manifest_is_applied() -> None:
 @pytest.mark.parametrize("one", OURS, ids=lambda one: f"{one.where}-{one.name}")
 def test_our_command_line_takes_the_arguments(one: Container) -> None:
     """The container's arguments are read by today's command line, and its port is the probes'."""
-    if one.name == "ingest":
+    if one.name in BY_HAND:
         return
-    command: Any = get_command(app)
-    context = command.make_context("agent-graph", list(one.arguments[:1]), resilient_parsing=True)
-    _, chosen, _ = command.resolve_command(context, list(one.arguments))
-    assert chosen is not None
-    given = chosen.make_context(one.arguments[0], list(one.arguments[1:]), parent=context).params
+    chosen: Any = get_command(app)
+    name, rest, context = "agent-graph", list(one.arguments), None
+    while hasattr(chosen, "resolve_command"):
+        context = chosen.make_context(name, rest[:1], parent=context, resilient_parsing=True)
+        name, chosen, rest = chosen.resolve_command(context, rest)
+        assert chosen is not None
+    given = chosen.make_context(name, rest, parent=context).params
     assert given["host"] == "0.0.0.0"
     assert {port for _, port in one.probes} == {given["port"]}
     if one.name in PORTS:
@@ -121,18 +126,29 @@ def test_our_command_line_takes_the_arguments(one: Container) -> None:
 
 @pytest.mark.parametrize("one", CONTAINERS, ids=lambda one: f"{one.where}-{one.name}")
 def test_every_variable_is_read_by_somebody(one: Container) -> None:
-    """No setting is misspelt: each is one of ours or the proxy's, and the example file names no other."""
-    assert one.environment <= (SETTINGS if one in OURS else PROXY)
+    """No setting is misspelt: each is one of ours, the proxy's or PostgreSQL's, and the example file names no other."""
+    assert one.environment <= (SETTINGS if one in OURS else PROXY | DATABASE)
     named = set(re.findall(r"^(\w+)=", (DEPLOY / "example.env").read_text(), re.MULTILINE))
-    assert named <= SETTINGS
+    assert named <= SETTINGS | DATABASE
     assert set(re.findall(r"\$\{(\w+)", (DEPLOY / "compose.yaml").read_text())) == named
 
 
 @pytest.mark.parametrize("one", OURS, ids=lambda one: f"{one.where}-{one.name}")
 def test_a_role_knows_its_own_secrets_only(one: Container) -> None:
-    """Planner and solver have the model's key and no token for documents; gateway and worker the other way round."""
-    model, token = "OPENAI_API_KEY" in one.environment, "AGENT_GRAPH_KNOWLEDGE_TOKEN" in one.environment
-    assert (model, token) == ((True, False) if one.name in ("planner", "solver") else (False, True))
+    """Only planner and solver have the model's key, only background work has the database, and they no more than that."""
+    names = {
+        "model": "OPENAI_API_KEY",
+        "documents": "AGENT_GRAPH_KNOWLEDGE_TOKEN",
+        "jobs": "AGENT_GRAPH_JOBS",
+    }
+    known = {secret for secret, name in names.items() if name in one.environment}
+    others = {
+        "planner": {"model"},
+        "solver": {"model"},
+        "background": {"documents", "jobs"},
+        "jobs": {"jobs"},
+    }
+    assert known == others.get(one.name, {"documents"})
 
 
 def test_images_are_of_this_version() -> None:

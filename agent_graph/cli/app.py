@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from agent_graph.cli import ask, demo, doctor, explain, ingest, keys, plan, role, search, serve
+from agent_graph.cli import ask, demo, doctor, explain, ingest, jobs, keys, plan, role, search, serve
 from agent_graph.cli import eval as evaluation
 from agent_graph.cli.failure import STOPPED, tell
 
@@ -31,6 +31,7 @@ app.command("eval")(evaluation.command)
 app.command("serve")(serve.command)
 app.command("role")(role.command)
 app.add_typer(keys.app, name="keys")
+app.add_typer(jobs.app, name="jobs")
 app.command("doctor")(doctor.command)
 
 

@@ -32,7 +32,7 @@ def command(
     if as_json:
         console.print_json({**report.model_dump(mode="json"), "roles": report.roles})
     else:
-        _show(report)
+        show_report(report)
     for path in written:
         console.err().print(console.text(f"written: {path}", console.QUIET))
     if report.summary.errors == report.summary.questions:
@@ -74,7 +74,8 @@ def _ask(name: str, questions: "list[Question]", collection: str | None, concurr
         )
 
 
-def _show(report: "EvalReport") -> None:
+def show_report(report: "EvalReport") -> None:
+    """Print who answered, what was measured, and what failed."""
     from rich import box
     from rich.table import Table
 

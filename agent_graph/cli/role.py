@@ -42,11 +42,11 @@ def command(
         raise UserError(f"Only the worker has tools; leave --tools out for the {role}.")
     settings = read_settings()
     _check_host(host, settings.token)
-    with _bound(host, PORTS[role] if port is None else port) as address:
-        app = build_role(role, settings, tools=_loaded(tools) if tools else None)
+    with bound(host, PORTS[role] if port is None else port) as address:
+        app = build_role(role, settings, tools=loaded(tools) if tools else None)
         where = f"[{host}]" if ":" in host else host
         server = _server(app, drain, f"{role} http://{where}:{address.getsockname()[1]}")
-        _count()
+        count()
         signal.signal(signal.SIGTERM, _drained)  # raised again by uvicorn when the calls under way have ended
         server.run(sockets=[address])
 
@@ -94,7 +94,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _bound(host: str, port: int) -> "socket.socket":
+def bound(host: str, port: int) -> "socket.socket":
     """Take the address; calls are refused, not kept waiting, until the server listens on it."""
     import socket
 
@@ -115,7 +115,7 @@ def _bound(host: str, port: int) -> "socket.socket":
     return address
 
 
-def _loaded(named: str) -> Any:
+def loaded(named: str) -> Any:
     """Import what `--tools` names: a list of tools, or a function that returns one."""
     from importlib import import_module
 
@@ -132,7 +132,7 @@ def _loaded(named: str) -> Any:
     return found() if callable(found) else found
 
 
-def _count() -> None:
+def count() -> None:
     """Let the OpenTelemetry metrics of this process appear in /metrics, where the SDK is installed."""
     try:
         from opentelemetry.exporter.prometheus import PrometheusMetricReader

@@ -5,7 +5,7 @@
 
 from agent_graph.evals.datasets import Question, load_questions
 from agent_graph.evals.report import EvalReport, Row, Summary, markdown, write_report
-from agent_graph.evals.runner import evaluate
+from agent_graph.evals.runner import evaluate, row_of
 from agent_graph.evals.scorers import Scores, score
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "evaluate",
     "load_questions",
     "markdown",
+    "row_of",
     "score",
     "write_report",
 ]

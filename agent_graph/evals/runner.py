@@ -63,7 +63,7 @@ async def _row(agent: Agent, question: Question, context: Context) -> Row:
         return base.model_copy(update={"error": _reason(error), "seconds": _since(begun)})
     if state.get("answer") is None:
         return base.model_copy(update={"error": NEEDS_APPROVAL, "seconds": _since(begun)})
-    return base.model_copy(update={**_found(state, question), "seconds": _since(begun)})
+    return row_of(question, state, seconds=_since(begun))
 
 
 async def _ask(agent: Agent, question: str, context: Context) -> dict[str, Any]:
@@ -71,21 +71,26 @@ async def _ask(agent: Agent, question: str, context: Context) -> dict[str, Any]:
     return await agent.ainvoke({"task": question}, config, context=context)
 
 
-def _found(state: Mapping[str, Any], question: Question) -> dict[str, Any]:
+def row_of(question: Question, state: Mapping[str, Any], *, seconds: float) -> Row:
+    """Return the row of a question whose run came to its answer."""
     answer = Answer.model_validate(state["answer"])
     plan = Plan.model_validate(state.get("plan") or Plan())
     evidence = [Evidence.model_validate(one) for one in (state.get("evidence") or {}).values()]
-    return {
-        "answer": answer.text,
-        "cited": cited_text(answer),
-        "scores": score(answer, question.answers, evidence),
-        "planner": plan.author,
-        "solver": answer.author,
-        "steps": len(evidence),
-        "failed_steps": sum(not one.ok for one in evidence),
-        "replans": len(state.get("replans") or ()),
-        "usage": Usage.model_validate(state["usage"]).total,
-    }
+    return Row(
+        id=question.id,
+        question=question.question,
+        answers=question.answers,
+        answer=answer.text,
+        cited=cited_text(answer),
+        scores=score(answer, question.answers, evidence),
+        planner=plan.author,
+        solver=answer.author,
+        steps=len(evidence),
+        failed_steps=sum(not one.ok for one in evidence),
+        replans=len(state.get("replans") or ()),
+        usage=Usage.model_validate(state["usage"]).total,
+        seconds=seconds,
+    )
 
 
 def _reason(error: Exception) -> str:
