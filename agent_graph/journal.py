@@ -68,10 +68,18 @@ class Journal(NamedTuple):
         return True
 
     async def pause(self, step: str) -> None:
-        """Take the mark back: the step's tool asks a person, and runs again with the answer."""
+        """Mark that the step's tool asks a person, and runs again with the answer; its claim is taken back."""
         if self.saver is not None:
             marks = _marks(await self.saver.aget_tuple(self.config), step)
             await self._put(self.saver, step, PAUSED, len(marks))
+
+    async def paused(self) -> frozenset[str]:
+        """Return the steps whose tools asked a person in earlier lives of this run."""
+        if self.saver is None or not get_config().get("configurable", {}).get("__pregel_resuming"):
+            return frozenset()
+        kept = await self.saver.aget_tuple(self.config)
+        writes = (kept.pending_writes or ()) if kept else ()
+        return frozenset(value[0] for _, channel, value in writes if channel == MARKS and value[1] == PAUSED)
 
     async def keep(self, step: str, value: Any) -> Whole | None:
         """Store a value apart from the state and return where; None when there is nowhere to store it."""

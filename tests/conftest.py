@@ -5,12 +5,37 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from divided import END_TO_END, NOT_DIVIDED, divide
 from langchain_core.tools import BaseTool, tool
 from served import REPLIES, Locked, locked_server, served
+from served_by_aegra import locked_aegra, need_aegra
 
 from agent_graph import Agent, build_agent
 from agent_graph.events import Event, decode
 from agent_graph.testing import OpenAIServer, ScriptedModel
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--divided", action="store_true", help="run every test with the roles of its agents behind HTTP"
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the end-to-end tests twice: with the roles in one process, and with each behind HTTP."""
+    if metafunc.definition.originalname in NOT_DIVIDED:
+        return
+    if metafunc.config.getoption("divided"):
+        metafunc.parametrize("roles", ["divided"], indirect=True)
+    elif END_TO_END & {metafunc.module.__name__, metafunc.definition.originalname}:
+        metafunc.parametrize("roles", ["together", "divided"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def roles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the roles of the agents of a test are: together, or divided."""
+    if getattr(request, "param", "together") == "divided":
+        divide(request.module, monkeypatch)
 
 
 @pytest.fixture(autouse=True)
@@ -94,6 +119,26 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         served(tmp_path_factory.mktemp("server"), model) as url,
     ):
         yield url
+
+
+@pytest.fixture(scope="session")
+def locked_by_aegra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Locked]:
+    """Run the same by Aegra; tests that use it say `xdist_group("aegra")`."""
+    need_aegra()
+    with locked_aegra(tmp_path_factory.mktemp("locked_aegra")) as opened:
+        yield opened
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("locked", id="langgraph", marks=pytest.mark.xdist_group("gateway")),
+        pytest.param("locked_by_aegra", id="aegra", marks=pytest.mark.xdist_group("aegra")),
+    ]
+)
+def either(request: pytest.FixtureRequest) -> Locked:
+    """A server that wants keys: LangGraph's own, and then Aegra."""
+    opened: Locked = request.getfixturevalue(request.param)
+    return opened
 
 
 @pytest.fixture(scope="session")

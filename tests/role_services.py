@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -45,20 +46,32 @@ ANSWER = "It is done [E4]. Nobody found it [E9]."
 
 
 @contextmanager
-def served(app: Starlette, port: int = 0) -> Iterator[str]:
-    """Serve an app in a thread and give its address; requests wait in the socket until it runs."""
-    listening = socket.create_server(("127.0.0.1", port))
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, ws="none")
+def served(app: Starlette, port: int = 0, *, tls: tuple[Path, Path] | None = None) -> Iterator[str]:
+    """Serve an app in a thread and give its address; requests wait in the socket until it runs.
+
+    `tls` are the files of a certificate for 127.0.0.1 and of its key.
+    """
+    taken = listening(port)
+    cert, key = tls or (None, None)
+    config = uvicorn.Config(
+        app, lifespan="off", log_config=None, access_log=False, ws="none", ssl_certfile=cert, ssl_keyfile=key
+    )
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{taken.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(30)
-        listening.close()
+        taken.close()
+
+
+def listening(port: int = 0) -> socket.socket:
+    """Return a socket that accepts; small lines do not wait for one another on it."""
+    taken = socket.create_server(("127.0.0.1", port))
+    taken.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return taken
 
 
 def closed_port() -> str:

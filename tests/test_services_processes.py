@@ -17,6 +17,7 @@ import httpx
 import pytest
 import worker_tools
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
 from pydantic import SecretStr
 from role_services import closed_port, losses
 from stored import until_stored
@@ -385,6 +386,19 @@ async def test_a_cancelled_run_cancels_its_tool_in_the_other_process(house: Hous
     with pytest.raises(asyncio.CancelledError):
         await running
     assert (await house.said())[0] == "cancelled"
+
+
+async def test_a_worker_killed_while_a_person_is_asked(house: House, stories: Stories) -> None:
+    """A question is kept by the graph: another process of the worker goes on with the answer, once."""
+    task = stories.tell("signing", ['#E1 = sign(what="the deed")\n'], ["It was signed [E1]."])
+    agent: Any = house.agent()
+    config = {"configurable": {"thread_id": "signing"}}
+    paused = await agent.ainvoke(task, config, context=ONCE)
+    assert [one.value for one in paused["__interrupt__"]] == ["Who signs the deed?"]
+    await house.kill("worker")
+    result = await agent.ainvoke(Command(resume="Ann"), config)
+    assert result["evidence"]["E1"].value == "the deed was signed by Ann"
+    assert house.log() == ["asked the deed", "asked the deed", "signed the deed Ann"]
 
 
 async def test_a_graph_killed_between_its_services(house: House, stories: Stories) -> None:

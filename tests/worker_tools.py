@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from langchain_core.tools import BaseTool, tool
+from langgraph.types import interrupt
 
 
 def note(line: str) -> int:
@@ -64,6 +65,18 @@ async def wait(name: str) -> str:
     return f"waited for {name}"
 
 
-TOOLS: list[BaseTool] = [look, held, pay, wait]
-for one, effects in ((look, "reads"), (held, "reads"), (pay, "writes"), (wait, "writes")):
+@tool
+async def sign(what: str) -> str:
+    """Sign something, when a person agrees."""
+    note(f"asked {what}")
+    name = interrupt(f"Who signs {what}?")
+    note(f"signed {what} {name}")
+    return f"{what} was signed by {name}"
+
+
+TOOLS: list[BaseTool] = [look, held, pay, wait, sign]
+for one, effects in (
+    *((look, "reads"), (held, "reads")),
+    *((pay, "writes"), (wait, "writes"), (sign, "writes")),
+):
     one.metadata = {"effects": effects}

@@ -1,7 +1,8 @@
 """The three roles as small HTTP services, and the client side with the signatures of the local roles.
 
     planner_app   POST /plan    PlanCall     -> steps as they are written, then Written    RemotePlanner
-    worker_app    POST /call    CallRequest  -> what the step does, then Called            RemoteWorker
+    worker_app    POST /call    CallRequest  -> what the step does, then Called, which     RemoteWorker
+                                             may be a question for a person
                   GET  /tools                -> Offered
     solver_app    POST /solve   SolveRequest -> text as it comes, then Solved              RemoteSolver
     each          GET  /ok, /ready, /metrics, without a token

@@ -2,22 +2,26 @@
 
 import time
 
+from langgraph.errors import GraphInterrupt
+from langgraph.types import Interrupt
 from starlette.applications import Starlette
 
 from agent_graph.errors import SettingsError
 from agent_graph.events import Tell
-from agent_graph.evidence import Evidence
 from agent_graph.identity import acting_for
 from agent_graph.models import EXTRACTIVE_MODE, ModelChain
 from agent_graph.planner import write_plan
 from agent_graph.services import health
+from agent_graph.services.asking import answered
 from agent_graph.services.cards import cards_of, catalog_of
 from agent_graph.services.service import Put, Service
-from agent_graph.services.wire import BEAT_S, Called, CallRequest, Offered, PlanCall
+from agent_graph.services.wire import BEAT_S, Called, CallRequest, Offered, PlanCall, Question
 from agent_graph.solver import SolveRequest, write_answer
 from agent_graph.worker.call import Call, StepCaller, failed
 from tools.catalog import Catalog
-from tools.errors import CatalogError
+from tools.errors import CatalogError, NotPlain
+from tools.faults import one_line
+from tools.plain import jsonable
 
 
 def planner_app(
@@ -51,7 +55,7 @@ def worker_app(catalog: Catalog, *, token: str | None = None, beat_s: float = BE
     offered = Offered(tools=cards_of(catalog))
 
     async def call(request: CallRequest, left: float, put: Put) -> None:
-        put(Called(evidence=await _call(caller, request, left, put)))
+        put(await _call(caller, request, left, put))
 
     look = health.tools(catalog)
     service = Service("worker", "/call", CallRequest, call, look, "tools", token, beat_s)
@@ -75,10 +79,10 @@ def solver_app(
     return Service("solver", "/solve", SolveRequest, solve, look, _mode(chain), token, beat_s).app()
 
 
-async def _call(caller: StepCaller, request: CallRequest, left: float, tell: Tell) -> Evidence:
+async def _call(caller: StepCaller, request: CallRequest, left: float, tell: Tell) -> Called:
     step = request.step
     if step.tool not in caller.catalog:
-        return failed(step, "tool_error", f"The worker service has no tool {step.tool!r}.")
+        return Called(evidence=failed(step, "tool_error", f"The worker service has no tool {step.tool!r}."))
     now = caller.clock()
     call = Call(
         step=step,
@@ -88,8 +92,20 @@ async def _call(caller: StepCaller, request: CallRequest, left: float, tell: Tel
         started=now - request.elapsed_s,
         deadline=now + left,
     )
-    with acting_for(request.who):
-        return await caller(call, tell)
+    with acting_for(request.who), answered(request.answers):
+        try:
+            return Called(evidence=await caller(call, tell))
+        except GraphInterrupt as asking:
+            return _asked(call, asking.args[0][0])
+
+
+def _asked(call: Call, asked: Interrupt) -> Called:
+    schema = asked.response_schema if isinstance(asked.response_schema, dict) else None
+    try:
+        return Called(question=Question(value=jsonable(asked.value), response_schema=schema))
+    except NotPlain as error:
+        reason = f"What it asks a person cannot be sent: {one_line(error)}"
+        return Called(evidence=failed(call.step, "tool_error", reason, args=call.args))
 
 
 def _mode(chain: ModelChain | None) -> str:

@@ -4,12 +4,10 @@ import asyncio
 import json
 import logging
 import random
-import ssl
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import httpx
@@ -20,6 +18,7 @@ from agent_graph.errors import ServiceUnavailable, SettingsError
 from agent_graph.events import Event, decode
 from agent_graph.services import proof, wire
 from agent_graph.services.replicas import Replicas, Taken
+from agent_graph.services.trust import distrust, trusted
 from agent_graph.usage import Role
 from tools.faults import one_line
 
@@ -37,6 +36,10 @@ Done = TypeVar("Done", bound=BaseModel)
 
 class ReplicaLost(ServiceUnavailable):
     """No replica carried the call out, for a reason that passes: not reached, lost, or out of time."""
+
+
+class Untrusted(ServiceUnavailable):
+    """What answers at a replica's address does not prove whose it is; trying again does not help."""
 
 
 class Lost(NamedTuple):
@@ -64,6 +67,8 @@ class Remote:
     """Its replicas, for example `http://planner:8101`; the path of the call is added."""
     token: str | None = field(default=None, repr=False, kw_only=True)
     """The secret that both sides prove they know."""
+    ca: str | None = field(default=None, kw_only=True)
+    """File of the certificates that https:// addresses are proven by; None takes the system's."""
     silence_s: float = field(default=wire.SILENCE_S, kw_only=True)
     """Seconds without a sign of life after which a replica counts as lost; more than its `beat_s`."""
 
@@ -77,6 +82,8 @@ class Remote:
         urls = [self.urls] if isinstance(self.urls, str) else list(self.urls)
         if not urls or not all(url.startswith(("http://", "https://")) for url in urls):
             raise SettingsError(f"{urls!r} is no address of a {self.role} service; write http://host:port.")
+        if self.ca is not None:
+            trusted(self.ca)
         self.replicas = Replicas([url.rstrip("/") for url in urls])
 
     async def ask(
@@ -86,11 +93,12 @@ class Remote:
 
         A replica that cannot be reached has done nothing: the next one is called, and again after a while, for
         `patience_s`. One that was lost after the call had begun is followed by one more, if the call may be
-        made again. Raises ReplicaLost when that was all, and ServiceUnavailable when the call is refused.
+        made again. Raises ReplicaLost when that was all, Untrusted when no replica can be, and ServiceUnavailable
+        when the call is refused.
         """
         body = self._body(request)
         until = time.monotonic() + limits.left_s
-        patience, again = _Patience(self.role, limits.patience_s, until), limits.again
+        patience, again = _Patience(self.role, limits.patience_s, until, len(self.replicas)), limits.again
         while True:
             taken = self.replicas.take(patience.tried)
             if taken is None:
@@ -106,6 +114,9 @@ class Remote:
                     raise
                 patience.lost(taken.url, error)
                 lost = Lost(str(error)) if error.begun else None
+            except Untrusted as error:
+                patience.distrust(taken.url, error)
+                lost = None
             if lost is not None:
                 again = False
                 yield lost
@@ -131,7 +142,7 @@ class Remote:
             }
             try:
                 async with (
-                    _client(self.silence_s) as client,
+                    _client(self.silence_s, self.ca) as client,
                     client.stream("POST", taken.url + self.path, content=body, headers=headers) as reply,
                 ):
                     await self._check(reply, claim)
@@ -148,6 +159,9 @@ class Remote:
                         if isinstance(part, kind):
                             return
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                if reason := distrust(error):
+                    self._lost(taken, reason, error)
+                    raise Untrusted(f"The {self.role} service {reason}.") from error
                 raise self._lost(taken, "could not be reached", error) from error
             except httpx.HTTPError as error:
                 raise self._lost(taken, "was lost before it had answered", error, begun=True) from error
@@ -198,12 +212,14 @@ class Remote:
 class _Patience:
     """How long a call is still tried, and which replicas it has tried in this round."""
 
-    def __init__(self, role: Role, seconds: float, until: float) -> None:
+    def __init__(self, role: Role, seconds: float, until: float, replicas: int) -> None:
         self.tried: set[str] = set()
+        self._distrusted: set[str] = set()
+        self._replicas = replicas
         self._role = role
         self._seconds = seconds
         self._until = until
-        self._last: ReplicaLost | None = None
+        self._last: ServiceUnavailable | None = None
         self._start()
 
     def lost(self, url: str, error: ReplicaLost) -> None:
@@ -212,6 +228,17 @@ class _Patience:
         self._last = error
         if error.begun:
             self._start()
+
+    def distrust(self, url: str, error: Untrusted) -> None:
+        """Take note of a replica whose certificate is wrong.
+
+        Raises its error when that is so of all of them.
+        """
+        self.tried.add(url)
+        self._last = error
+        self._distrusted.add(url)
+        if len(self._distrusted) == self._replicas:
+            raise error
 
     async def wait(self) -> None:
         """Sleep until the next round.
@@ -231,9 +258,9 @@ class _Patience:
         self._end = min(time.monotonic() + self._seconds, self._until)
 
 
-def _client(silence_s: float) -> httpx.AsyncClient:
+def _client(silence_s: float, ca: str | None) -> httpx.AsyncClient:
     # The environment's proxies are not for calls between our own services.
-    transport = httpx.AsyncHTTPTransport(verify=_trust(), trust_env=False)
+    transport = httpx.AsyncHTTPTransport(verify=trusted(ca), trust_env=False)
     return httpx.AsyncClient(
         transport=transport, timeout=httpx.Timeout(silence_s, connect=CONNECT_S), trust_env=False
     )
@@ -250,9 +277,3 @@ def _said(body: bytes) -> str:
 
 def _clean(text: str) -> str:
     return " ".join(guardrails.redact(guardrails.printable(text[:300])).split())
-
-
-@lru_cache(maxsize=1)
-def _trust() -> ssl.SSLContext:
-    # Reading the certificates takes longer than a call on the same machine.
-    return ssl.create_default_context()

@@ -9,6 +9,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_r
 from agent_graph.errors import SettingsError
 from agent_graph.services import proof
 from agent_graph.services.cards import catalog_of
+from agent_graph.services.trust import distrust, trusted
 from agent_graph.services.wire import Offered
 from tools.catalog import Catalog
 from tools.errors import CatalogError
@@ -22,10 +23,13 @@ class _NoAnswer(Exception):
     """No replica answered in this round."""
 
 
-def ask_tools(urls: Sequence[str], *, token: str | None = None, patience_s: float = STARTING_S) -> Catalog:
+def ask_tools(
+    urls: Sequence[str], *, token: str | None = None, ca: str | None = None, patience_s: float = STARTING_S
+) -> Catalog:
     """Return the catalogue of the first worker replica that answers; its tools refuse to be called here.
 
-    Raises SettingsError when none does within `patience_s`, or when it answers what is no catalogue.
+    `token` and `ca` as in `RemoteWorker`. Raises SettingsError when none does within `patience_s`, when what
+    answers cannot be trusted, or is no catalogue.
     """
     asking = Retrying(
         retry=retry_if_exception_type(_NoAnswer),
@@ -34,7 +38,7 @@ def ask_tools(urls: Sequence[str], *, token: str | None = None, patience_s: floa
         reraise=True,
     )
     try:
-        return asking(_first, urls, token)
+        return asking(_first, urls, token, ca)
     except _NoAnswer as error:
         raise SettingsError(
             f"No worker service answered within {patience_s:g} s ({error}); start it with `agent-graph role "
@@ -42,13 +46,15 @@ def ask_tools(urls: Sequence[str], *, token: str | None = None, patience_s: floa
         ) from error
 
 
-def _first(urls: Sequence[str], token: str | None) -> Catalog:
+def _first(urls: Sequence[str], token: str | None, ca: str | None) -> Catalog:
     faults: list[str] = []
-    with httpx.Client(trust_env=False, timeout=5) as client:
+    with httpx.Client(verify=trusted(ca), trust_env=False, timeout=5) as client:
         for url in urls:
             try:
                 return _asked(client.get, url.rstrip("/"), token)
             except httpx.HTTPError as error:
+                if reason := distrust(error):
+                    raise SettingsError(f"The worker service at {url} {reason}.") from error
                 faults.append(f"{url}: {type(error).__name__}")
     raise _NoAnswer("; ".join(faults))
 

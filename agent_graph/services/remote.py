@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+from langgraph.types import interrupt
+
 from agent_graph import guardrails
 from agent_graph.context import Context
 from agent_graph.errors import ServiceUnavailable
@@ -23,6 +25,7 @@ from agent_graph.events import (
 from agent_graph.evidence import Evidence, FailureKind
 from agent_graph.identity import identity
 from agent_graph.planner import PlanRequest, Written, check, write_plan
+from agent_graph.services.asking import answers
 from agent_graph.services.cards import ToolCard, cards_of
 from agent_graph.services.client import GRACE_S, Limits, Lost, Remote, ReplicaLost
 from agent_graph.services.wire import Called, CallRequest, PlanCall
@@ -121,6 +124,7 @@ class RemoteWorker(Remote):
             key=call.key,
             elapsed_s=now - call.started,
             who=identity(),
+            answers=tuple(answers()) if call.asked else (),
         )
         spec = self.catalog.get(step.tool)
         harmless = spec is not None and (spec.effects == "reads" or spec.idempotent)
@@ -129,7 +133,7 @@ class RemoteWorker(Remote):
         kind: FailureKind
         try:
             async with asyncio.timeout(left + GRACE_S):
-                return await self._outcome(request, limits, tell)
+                return await self._answered(request, limits, tell)
         except TimeoutError:
             kind, error = "timeout", "The worker service did not end the step within the run's time."
         except ServiceUnavailable as lost:
@@ -139,13 +143,26 @@ class RemoteWorker(Remote):
         times = {"started": round(now - call.started, 4), "seconds": round(self.clock() - now, 4)}
         return failed(step, kind, error, args=call.args).model_copy(update=times)
 
-    async def _outcome(self, request: CallRequest, limits: Limits, tell: Tell) -> Evidence:
+    async def _answered(self, request: CallRequest, limits: Limits, tell: Tell) -> Evidence:
+        """Call the step; what its tool asks is asked where the graph runs, which ends here until it resumes."""
+        while True:
+            called = await self._outcome(request, limits, tell)
+            if called.evidence is not None:
+                return called.evidence
+            assert called.question is not None
+            answer = interrupt(called.question.value, response_schema=called.question.response_schema)
+            request = request.model_copy(update={"answers": (*request.answers, answer)})
+
+    async def _outcome(self, request: CallRequest, limits: Limits, tell: Tell) -> Called:
         lost, started = 0, False
         async with aclosing(self.ask(request, Called, limits)) as parts:
             async for part in parts:
                 if isinstance(part, Called):
+                    if part.evidence is None:
+                        return part
                     attempts = part.evidence.attempts + lost
-                    return part.evidence.model_copy(update={"attempts": attempts})
+                    evidence = part.evidence.model_copy(update={"attempts": attempts})
+                    return part.model_copy(update={"evidence": evidence})
                 if isinstance(part, Lost):
                     lost += 1
                     tell(StepRetried(step=request.step.id, attempt=1 + lost, error=part.reason))

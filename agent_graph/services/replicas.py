@@ -41,6 +41,10 @@ class Replicas:
         self._lock = threading.Lock()
         self._replicas = [_Replica(url) for url in dict.fromkeys(urls)]
 
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._replicas)
+
     def take(self, avoid: Collection[str] = ()) -> Taken | None:
         """Return the replica to call, with the call counted; None when none may be called.
 

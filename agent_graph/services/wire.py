@@ -4,7 +4,7 @@ import json
 import math
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from agent_graph.context import Context
 from agent_graph.errors import SettingsError
@@ -49,14 +49,33 @@ class CallRequest(BaseModel):
     """Seconds since the run began."""
     who: str = ""
     """On whose behalf the run is, as the graph's server let them in."""
+    answers: tuple[Any, ...] = ()
+    """A person's, to what the step's tool asks, in order."""
 
 
-class Called(BaseModel):
-    """The outcome of one step."""
+class Question(BaseModel):
+    """What a tool asks a person."""
 
     model_config = ConfigDict(frozen=True)
 
-    evidence: Evidence
+    value: Any = None
+    response_schema: dict[str, Any] | None = None
+    """JSON schema of the answer, if the tool gave one."""
+
+
+class Called(BaseModel):
+    """The outcome of one step: its evidence, or a question to be answered first."""
+
+    model_config = ConfigDict(frozen=True)
+
+    evidence: Evidence | None = None
+    question: Question | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "Called":
+        if (self.evidence is None) == (self.question is None):
+            raise ValueError("either evidence or a question")
+        return self
 
 
 class Offered(BaseModel):

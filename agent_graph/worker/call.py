@@ -52,6 +52,8 @@ class Call(BaseModel):
     """When the run began, on the caller's clock."""
     deadline: float
     """When the steps of the plan must have ended, on the caller's clock."""
+    asked: bool = False
+    """Whether the tool has asked a person in an earlier life of the run, and is called again for it."""
 
 
 class CallStep(Protocol):

@@ -133,6 +133,7 @@ class Dataflow:
 
     async def __aenter__(self) -> "Dataflow":
         self._journal = Journal.here()
+        self._returning = await self._journal.paused()
         self.before = await self._journal.fetch(self.before)
         self._happenings: asyncio.Queue[_Happening] = asyncio.Queue()
         self._settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -321,6 +322,7 @@ class Dataflow:
             key=self._journal.key(self._digests[step.id]),
             started=self.started,
             deadline=self._deadline,
+            asked=self._digests[step.id] in self._returning,
         )
 
     def _create(self, one: _Begun) -> None:
@@ -345,13 +347,13 @@ class Dataflow:
         self._happenings.put_nowait(one)
 
     async def _run(self, one: _Begun, call: Call) -> Evidence:
-        if one.step.tool not in self.effects.once:
-            return await self._apart(one, await self.call(call, self.tell))
-        try:
-            if not await self._journal.claim(one.digest):
-                return failed(one.step, "interrupted", UNKNOWN, args=call.args)
-        except Exception as error:
-            return failed(one.step, "tool_error", f"It was not called: {one_line(error)}", args=call.args)
+        if one.step.tool in self.effects.once:
+            try:
+                if not await self._journal.claim(one.digest):
+                    return failed(one.step, "interrupted", UNKNOWN, args=call.args)
+            except Exception as error:
+                reason = f"It was not called: {one_line(error)}"
+                return failed(one.step, "tool_error", reason, args=call.args)
         try:
             return await self._apart(one, await self.call(call, self.tell))
         except GraphBubbleUp:
