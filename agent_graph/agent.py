@@ -4,16 +4,17 @@ import asyncio
 import os
 import queue
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, ClassVar, Self, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
 
-from agent_graph.context import Context
+from agent_graph import monitoring
+from agent_graph.context import Context, knobs_schema
 from agent_graph.errors import UserError
 from agent_graph.exclusive import alone
 from agent_graph.journal import JournalLost, load
@@ -24,14 +25,39 @@ from agent_graph.state import AgentState, InputState, OutputState, decode
 class Agent(CompiledStateGraph[AgentState, Context, InputState, OutputState]):
     """A compiled LangGraph graph whose `invoke` and `stream` run the asynchronous nodes for you."""
 
+    offered: tuple[str, ...] = ()
+    """Models that a run may choose by name."""
+    ours: ClassVar[tuple[str, ...]] = ("offered",)
+    """What a copy takes along beside what LangGraph knows of."""
+
+    def copy(self, update: dict[str, Any] | None = None) -> Self:
+        """Return a copy."""
+        ours = {name: value for name, value in self.__dict__.items() if name in self.ours}
+        known = {
+            name: value
+            for name, value in self.__dict__.items()
+            if name not in ours and name != "__orig_class__"
+        }
+        twin = type(self)(**known | (update or {}))
+        twin.__dict__.update(ours)
+        return twin
+
+    def get_context_jsonschema(self) -> dict[str, Any]:
+        """Return the schema of a run's knobs, with the models that it may choose."""
+        return knobs_schema(self.offered)
+
     async def astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         """Run and yield as it goes; LangGraph's own, with one run per thread at a time.
 
         Raises ThreadBusy when the thread has a run going on, here or in another process: LangGraph would
         let both finish and keep the updates of one.
         """
-        async with _alone(self, args[1] if len(args) > 1 else kwargs.get("config")):
-            async for part in super().astream(*args, **kwargs):
+        run = cast("AsyncGenerator[Any, None]", super().astream(*args, **kwargs))
+        async with (
+            _alone(self, args[1] if len(args) > 1 else kwargs.get("config")),
+            aclosing(monitoring.invoked(run)) as parts,
+        ):
+            async for part in parts:
                 yield part
 
     def invoke(self, *args: Any, **kwargs: Any) -> Any:

@@ -9,6 +9,7 @@ import httpx
 from langchain_core.tools import BaseTool
 from starlette.applications import Starlette
 
+from agent_graph import monitoring
 from agent_graph.agent import Agent
 from agent_graph.context import Context
 from agent_graph.errors import SettingsError
@@ -65,19 +66,19 @@ def build_agent(
     tools.errors.CatalogError for a bad tool.
     """
     settings = settings or read_settings()
-    urls, token = settings.urls, settings.token
+    urls, token, ca = settings.urls, settings.token, settings.service_ca_file
     here = [role for role in ROLES if not urls[role]]
     chosen = choose_models(models, settings, here)
     if tools is None and urls["worker"]:
-        tools = [spec.tool for spec in ask_tools(urls["worker"], token=token).values()]
+        tools = [spec.tool for spec in ask_tools(urls["worker"], token=token, ca=ca).values()]
     catalog = Catalog(tools if tools is not None else offer(settings, chosen, knowledge).tools, effects)
     deps = Deps(
         chosen,
         catalog,
         knowledge,
-        plan=RemotePlanner(urls["planner"], catalog, token=token) if urls["planner"] else None,
-        call=RemoteWorker(urls["worker"], catalog, token=token) if urls["worker"] else None,
-        solve=RemoteSolver(urls["solver"], token=token) if urls["solver"] else None,
+        plan=RemotePlanner(urls["planner"], catalog, token=token, ca=ca) if urls["planner"] else None,
+        call=RemoteWorker(urls["worker"], catalog, token=token, ca=ca) if urls["worker"] else None,
+        solve=RemoteSolver(urls["solver"], token=token, ca=ca) if urls["solver"] else None,
         offered={name: choose_models(name, settings, here) for name in settings.offered_models},
     )
     return build_graph(deps, checkpointer=checkpointer, store=store)
@@ -97,6 +98,12 @@ def build_role(role: Role, settings: Settings | None = None, *, tools: Tools | N
     if role == "planner":
         return planner_app(models.planner, token=settings.token, reach=reach)
     return solver_app(models.solver, token=settings.token, reach=reach)
+
+
+def export_spans(settings: Settings, service: str) -> None:
+    """Send the spans of this process, under the service's name, to where the settings say; else nowhere."""
+    if settings.spans_to:
+        monitoring.export_spans(settings.spans_to, service)
 
 
 def build_default_agent(settings: Settings | None = None) -> Agent:

@@ -44,7 +44,7 @@ def _ask(name: str, questions: "list[Question]", collection: str | None, concurr
 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from agent_graph.bootstrap import build_agent
+    from agent_graph.bootstrap import build_agent, export_spans
     from agent_graph.cli import console, knowledge
     from agent_graph.evals import evaluate
     from agent_graph.settings import read_settings
@@ -61,6 +61,7 @@ def _ask(name: str, questions: "list[Question]", collection: str | None, concurr
     with knowledge.opened(settings, collection) as opened, bar:
         if remark := knowledge.remark(settings, opened):
             console.err().print(console.text(remark, console.QUIET))
+        export_spans(settings, "agent-graph")
         agent = build_agent(knowledge=opened, settings=settings)
         task = bar.add_task("asking", total=len(questions))
         return asyncio.run(

@@ -6,9 +6,12 @@ import typer
 
 if TYPE_CHECKING:
     import socket
+    from pathlib import Path
 
     import uvicorn
     from starlette.applications import Starlette
+
+    from agent_graph.settings import Settings
 
 RoleName = Literal["planner", "worker", "solver"]
 """The same words as usage.Role, here without importing it."""
@@ -34,7 +37,7 @@ def command(
     """Serve one role over HTTP; stop it with Ctrl-C. The graph uses it through AGENT_GRAPH_<ROLE>_URLS."""
     import signal
 
-    from agent_graph.bootstrap import build_role
+    from agent_graph.bootstrap import build_role, export_spans
     from agent_graph.errors import UserError
     from agent_graph.settings import read_settings
 
@@ -45,13 +48,38 @@ def command(
     with bound(host, PORTS[role] if port is None else port) as address:
         app = build_role(role, settings, tools=loaded(tools) if tools else None)
         where = f"[{host}]" if ":" in host else host
-        server = _server(app, drain, f"{role} http://{where}:{address.getsockname()[1]}")
+        certificate = _certificate(settings)
+        scheme = "https" if certificate else "http"
+        said = f"{role} {scheme}://{where}:{address.getsockname()[1]}"
+        server = _server(app, drain, said, certificate)
         count()
+        export_spans(settings, f"agent-graph-{role}")
         signal.signal(signal.SIGTERM, _drained)  # raised again by uvicorn when the calls under way have ended
         server.run(sockets=[address])
 
 
-def _server(app: "Starlette", drain: int, said: str) -> "uvicorn.Server":
+def _certificate(settings: "Settings") -> "tuple[Path, Path] | None":
+    """Return the files of the certificate to show and its key, after a look into them."""
+    import ssl
+
+    from agent_graph.errors import SettingsError
+
+    files = settings.service_certificate
+    if files is None:
+        return None
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(*files, password="")
+    except OSError as error:
+        raise SettingsError(
+            f"AGENT_GRAPH_SERVICE_CERT and AGENT_GRAPH_SERVICE_KEY are not usable "
+            f"({error.strerror or error}); name the files in PEM of a certificate and of its key, unencrypted."
+        ) from error
+    return files
+
+
+def _server(
+    app: "Starlette", drain: int, said: str, certificate: "tuple[Path, Path] | None"
+) -> "uvicorn.Server":
     import uvicorn
 
     class Announced(uvicorn.Server):
@@ -67,6 +95,8 @@ def _server(app: "Starlette", drain: int, said: str) -> "uvicorn.Server":
         ws="none",
         server_header=False,
         timeout_graceful_shutdown=drain,
+        ssl_certfile=certificate[0] if certificate else None,
+        ssl_keyfile=certificate[1] if certificate else None,
     )
     return Announced(config)
 

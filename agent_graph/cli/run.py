@@ -9,7 +9,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
 from agent_graph.agent import Agent
-from agent_graph.bootstrap import build_agent
+from agent_graph.bootstrap import build_agent, export_spans
 from agent_graph.cli.threads import open_threads
 from agent_graph.cli.watch import Watch
 from agent_graph.context import Context
@@ -83,6 +83,7 @@ def open_session(
         stack = AsyncExitStack()
         try:
             saver = runner.run(_saver(stack, settings, kept=kept))
+            export_spans(settings, "agent-graph")
             agent = build_agent(knowledge=knowledge, settings=settings, checkpointer=saver)
             yield Session(runner, agent, saver, context or Context())
         finally:

@@ -41,7 +41,7 @@ def span(
                 for key, value in labels.items()
                 if key in (names.OPERATION, names.TOOL, names.MODEL)
             }
-            _duration().record(
+            duration().record(
                 time.monotonic() - started, {**kept, **({"error.type": error} if error else {})}
             )
 
@@ -53,7 +53,8 @@ def count_tokens(role: Role, model: str, usage: RoleUsage) -> None:
 
 
 @lru_cache(maxsize=1)
-def _duration() -> Histogram:
+def duration() -> Histogram:
+    """Return what records the seconds of operations."""
     return metrics.get_meter(names.TRACER).create_histogram(names.DURATION, unit="s")
 
 

@@ -25,7 +25,7 @@ def read_trace(headers: Mapping[str, str]) -> dict[str, str]:
 @contextmanager
 def within(trace: Mapping[str, str]) -> Iterator[None]:
     """Make the named span the parent of those opened inside; what names none changes nothing."""
-    token = context.attach(_W3C.extract(trace))
+    token = context.attach(_W3C.extract(trace, context.get_current()))
     try:
         yield
     finally:
