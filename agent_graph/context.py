@@ -1,8 +1,10 @@
 """The knobs of one run, editable in Studio. Never here: base URLs, keys, file paths."""
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import ComputedFieldInfo, FieldInfo
 
 ApprovalPolicy = Literal["side_effects", "always", "never"]
 """When a person is asked before a plan runs: if a step may write; every time; not at all."""
@@ -11,10 +13,17 @@ PlanFormat = Literal["text", "json"]
 """How the planner writes: in short lines, or as JSON by a strict schema where the model supports it."""
 
 
+def _title(name: str, _: FieldInfo | ComputedFieldInfo) -> str:
+    words = name.removesuffix("_s").replace("_", " ").capitalize()
+    return f"{words} (seconds)" if name.endswith("_s") else words
+
+
 class Context(BaseModel):
     """How one run plans, works and answers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", title="agent-graph run")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", title="agent-graph run", field_title_generator=_title
+    )
 
     model: str | None = Field(
         None,
@@ -55,3 +64,14 @@ class Context(BaseModel):
         40, ge=2, le=10_000, description="Messages of earlier turns that stay in the state; older ones go."
     )
     passages: int = Field(6, ge=1, le=50, description="Passages a search brings when the plan does not say.")
+
+
+def knobs_schema(models: Sequence[str]) -> dict[str, Any]:
+    """Return the JSON schema of the knobs, as a form is drawn from it: the model is one of these, or not asked for."""
+    schema = Context.model_json_schema()
+    knobs = schema["properties"]
+    if models:
+        knobs["model"]["anyOf"] = [{"type": "string", "enum": list(models)}, {"type": "null"}]
+    else:
+        del knobs["model"]
+    return schema

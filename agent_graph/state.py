@@ -5,7 +5,7 @@ from typing import Annotated, Any, Protocol
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langgraph.graph.message import add_messages
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from typing_extensions import TypedDict
 
 from agent_graph.context import Context
@@ -51,26 +51,31 @@ class Finding(BaseModel):
     """For example `neutralised`."""
 
 
+Messages = Annotated[
+    list[AnyMessage],
+    Field(description="The conversation; its last human message is the task."),
+    add_messages,
+]
+
+
 class InputState(TypedDict, total=False):
     """A question: as chat messages, or as a bare `task`."""
 
-    messages: Annotated[list[AnyMessage], add_messages]
-    """The conversation; its last human message is the task."""
-    task: str
-    """The question, when there is no conversation."""
+    messages: Messages
+    task: Annotated[str, Field(description="The question, when there is no conversation.")]
 
 
 class OutputState(TypedDict, total=False):
     """The answer and the whole run behind it."""
 
-    messages: Annotated[list[AnyMessage], add_messages]
-    task: str
-    plan: Plan
-    evidence: dict[str, Evidence]
-    replans: list[Replan]
-    answer: Answer
-    usage: Usage
-    findings: list[Finding]
+    messages: Messages
+    task: Annotated[str, Field(description="The question, when there is no conversation.")]
+    plan: Annotated[Plan, Field(description="The steps, as they were checked and run.")]
+    evidence: Annotated[dict[str, Evidence], Field(description="What each step found, by its id.")]
+    replans: Annotated[list[Replan], Field(description="Plans that were given up, and why.")]
+    answer: Annotated[Answer, Field(description="The answer with its checked citations.")]
+    usage: Annotated[Usage, Field(description="Tokens, seconds and money, by role.")]
+    findings: Annotated[list[Finding], Field(description="What the guards saw, and what they did about it.")]
 
 
 class AgentState(InputState, OutputState, total=False):

@@ -11,18 +11,18 @@ from served import Locked, free_port
 
 from agent_graph.cli import main
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("gateway")]
+pytestmark = pytest.mark.server
 
 QUESTION = "How far apart are the charters?"
 ANSWER = "They lie 51 years apart [E2]. One was granted in 1215 [E1.1]."
 
 
 @pytest.fixture
-def asked(locked: Locked) -> Any:
+def asked(either: Locked) -> Any:
     """Return a function that runs `ask --server` with Bob's key, in a pipe."""
 
-    def run(*arguments: str, key: str = locked.bob) -> Any:
-        return piped(["ask", *arguments, "--server", locked.url], AGENT_GRAPH_SERVER_KEY=key)
+    def run(*arguments: str, key: str = either.bob) -> Any:
+        return piped(["ask", *arguments, "--server", either.url], AGENT_GRAPH_SERVER_KEY=key)
 
     return run
 
@@ -51,10 +51,10 @@ def test_the_json_is_the_same_document(asked: Any) -> None:
     assert run["evidence"]["E2"]["value"] == 51
 
 
-def test_a_person_approves_on_a_terminal(locked: Locked) -> None:
+def test_a_person_approves_on_a_terminal(either: Locked) -> None:
     """The plan of the server's run is shown here, edited or approved here, and goes on there."""
-    arguments = ["ask", QUESTION, "--approval", "always", "--server", locked.url]
-    with terminal(arguments, AGENT_GRAPH_SERVER_KEY=locked.bob) as screen:
+    arguments = ["ask", QUESTION, "--approval", "always", "--server", either.url]
+    with terminal(arguments, AGENT_GRAPH_SERVER_KEY=either.bob) as screen:
         assert "#E2 = calculator(" in screen.until(r"a/e/r]: ")
         screen.type("a\n")
         assert screen.ended() == 0
@@ -77,13 +77,13 @@ def test_a_conversation_on_the_server(asked: Any) -> None:
         assert json.loads(asked(question, "--thread", "charters", "--json").stdout)["thread"] == "charters"
 
 
-def test_nothing_stays_without_a_name(locked: Locked, asked: Any) -> None:
+def test_nothing_stays_without_a_name(either: Locked, asked: Any) -> None:
     """A question without --thread leaves no thread on the server."""
     import httpx
 
     def threads() -> int:
-        headers = {"x-api-key": locked.bob}
-        found = httpx.post(f"{locked.url}/threads/search", json={"limit": 1000}, headers=headers).json()
+        headers = {"x-api-key": either.bob}
+        found = httpx.post(f"{either.url}/threads/search", json={"limit": 1000}, headers=headers).json()
         return len([one for one in found if one["status"] != "busy"])
 
     before = threads()
@@ -109,25 +109,25 @@ def test_what_a_server_does_not_take(asked: Any, arguments: list[str], told: str
     assert "Traceback" not in ended.stderr
 
 
-def test_keys_and_limits_are_told(locked: Locked, asked: Any) -> None:
+def test_keys_and_limits_are_told(either: Locked, asked: Any) -> None:
     """Without a good key it says where to put one; a used-up day says when to come back."""
     for key in ("", "ag_00000000_00"):
         ended = asked(QUESTION, key=key)
         assert ended.returncode == 1
         assert "AGENT_GRAPH_SERVER_KEY" in ended.stderr
         assert "ag_" not in ended.stderr
-    assert "after midnight UTC" in asked(QUESTION, key=locked.carol).stderr
+    assert "after midnight UTC" in asked(QUESTION, key=either.carol).stderr
 
 
-def test_ctrl_c_ends_the_run_there_too(locked: Locked) -> None:
+def test_ctrl_c_ends_the_run_there_too(either: Locked) -> None:
     """Ctrl-C ends the command with 130, and the server has no run left."""
     import httpx
 
-    with terminal(["ask", "stall", "--server", locked.url], AGENT_GRAPH_SERVER_KEY=locked.alice) as screen:
+    with terminal(["ask", "stall", "--server", either.url], AGENT_GRAPH_SERVER_KEY=either.alice) as screen:
         screen.until("search_documents")
         assert screen.interrupt() == 130
     busy = httpx.post(
-        f"{locked.url}/threads/search", json={"status": "busy"}, headers={"x-api-key": locked.alice}
+        f"{either.url}/threads/search", json={"status": "busy"}, headers={"x-api-key": either.alice}
     )
     assert busy.json() == []
 

@@ -135,6 +135,48 @@ async def test_what_needs_a_person_says_so(chat: openai.AsyncOpenAI) -> None:
         await chat.chat.completions.create(model="approve everything", messages=ASKED)
 
 
+async def test_why_a_run_failed_is_told(chat: openai.AsyncOpenAI) -> None:
+    """The agent's own sentence arrives, also where a server's stream names the kind of error only."""
+    with pytest.raises(openai.BadRequestError, match="There is no question"):
+        await chat.chat.completions.create(model="agent", messages=[{"role": "user", "content": " "}])
+
+
+async def test_what_is_another_users_is_no_model(either: Locked, chat: openai.AsyncOpenAI) -> None:
+    """An assistant that Alice made is a model for her; Bob is not told of it, and cannot use it by name."""
+    mine: Any = {"graph_id": "agent", "name": "hers", "context": {"max_replans": 0}}
+    async with httpx.AsyncClient(base_url=either.url, headers={"x-api-key": either.alice}) as alice:
+        made = (await alice.post("/assistants", json=mine)).json()["assistant_id"]
+        assert "hers" in (await alice.get("/v1/models")).text
+        assert "hers" not in [model.id async for model in await chat.models.list()]
+        for name in ("hers", made):
+            with pytest.raises(openai.NotFoundError, match="There is no model"):
+                await chat.chat.completions.create(model=name, messages=ASKED)
+        headers = {"authorization": f"Bearer {either.bob}"}
+        async with (
+            httpx.AsyncClient(headers=headers, timeout=60) as http,
+            streamable_http_client(f"{either.url}/mcp", http_client=http) as (read, write, _),
+            ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            refused = await session.call_tool("ask", {"question": "How far?", "assistant": "hers"})
+            assert refused.isError
+        await alice.delete(f"/assistants/{made}")
+
+
+async def test_each_is_answered_from_their_own_documents(either: Locked, chat: openai.AsyncOpenAI) -> None:
+    """What Alice had ingested is cited to her; Bob, who asks word for word the same, gets nothing of it."""
+    asked: Any = [{"role": "user", "content": "vault"}]
+    ingest = {"assistant_id": "ingest", "input": {"folder": "private"}}
+    async with httpx.AsyncClient(
+        base_url=either.url, headers={"x-api-key": either.alice}, timeout=60
+    ) as alice:
+        (await alice.post("/runs/wait", json=ingest)).raise_for_status()
+        hers = await alice.post("/v1/chat/completions", json={"model": "agent", "messages": asked})
+    his = await chat.chat.completions.create(model="agent", messages=asked)
+    assert "vault.txt" in hers.text
+    assert "vault.txt" not in his.model_dump_json()
+
+
 async def found(client: Any, thread: str) -> bool:
     try:
         return bool(await client.threads.get(thread))

@@ -6,10 +6,11 @@ import shutil
 from collections.abc import AsyncIterator, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
+from served import Locked
 
 from agent_graph.cli.serve import GRAPHS, write_config
 from agent_graph.web.app import app
@@ -114,24 +115,41 @@ def ask(page: Any, question: str, *, approval: str = "side_effects") -> Any:
 
 
 @pytest.mark.server
-@pytest.mark.xdist_group("gateway")
-def test_a_server_that_wants_a_key(locked: Any, browser: Any) -> None:
+def test_a_server_that_wants_a_key(either: Locked, browser: Any) -> None:
     """The page asks for the key when the server does, again when it was wrong, and not a third time."""
     from playwright.sync_api import expect
 
     page = browser.new_page()
-    keys = ["ag_00000000_00", locked.bob]
+    keys = ["ag_00000000_00", either.bob]
     page.on("dialog", lambda dialog: dialog.accept(keys.pop(0)))
-    page.goto(f"{locked.url}/ui")
+    page.goto(f"{either.url}/ui")
     for _ in range(2):
         turn = ask(page, "How far apart are the charters?")
         expect(turn.locator(".answer:not(.draft)")).to_contain_text("They lie 51 years apart")
     assert keys == []
 
 
+class Place(NamedTuple):
+    """A server, and the key that the tab already has."""
+
+    url: str
+    key: str
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("server", id="langgraph", marks=pytest.mark.xdist_group("server")),
+        pytest.param("locked_by_aegra", id="aegra", marks=pytest.mark.xdist_group("aegra")),
+    ]
+)
+def place(request: pytest.FixtureRequest) -> Place:
+    """LangGraph's server, which asks for no key, and Aegra, which does."""
+    opened = request.getfixturevalue(request.param)
+    return Place(opened, "") if isinstance(opened, str) else Place(opened.url, opened.alice)
+
+
 @pytest.mark.server
-@pytest.mark.xdist_group("server")
-def test_a_conversation_in_a_browser(server: str, browser: Any) -> None:
+def test_a_conversation_in_a_browser(place: Place, browser: Any) -> None:
     """Steps are seen waiting, running and done; a citation opens its passage; a plan is edited and refused."""
     from playwright.sync_api import expect
 
@@ -139,7 +157,8 @@ def test_a_conversation_in_a_browser(server: str, browser: Any) -> None:
     errors: list[Any] = []
     page.on("pageerror", lambda error: errors.append(error))
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.goto(f"{server}/ui")
+    page.add_init_script(f'sessionStorage.setItem("agent-graph key", "{place.key}")')
+    page.goto(f"{place.url}/ui")
     page.evaluate(WATCH_STEPS)
 
     first = ask(page, HOSTILE)

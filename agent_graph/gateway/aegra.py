@@ -122,9 +122,9 @@ def _add_assistants(auth: Auth, models: Collection[str]) -> None:
                 check_context(value.get("context"), models=models)
                 _knobs((value.get("config") or {}).get("configurable"), models)
             metadata = dict(value.get("metadata") or {})
-            for name in ("created_by", SHARED):
-                metadata.pop(name, None)
-            value["metadata"] = {**metadata, **mine}
+            # Aegra adds what it is given here to what was asked: what is left out would stay.
+            marks = dict.fromkeys({"created_by", SHARED} & set(metadata))
+            value["metadata"] = {**metadata, **marks, **mine}
         return mine
 
 

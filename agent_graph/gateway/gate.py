@@ -77,7 +77,7 @@ class Gate:
         if len(body) > DEEPEST and await run_in_threadpool(depth, bytes(body)) > DEEPEST:
             await _told(400, f"The JSON is nested deeper than {DEEPEST} levels.")(scope, receive, send)
             return
-        await self._app(scope, _replayed(bytes(body), receive), send)
+        await self._app(scope, replayed(bytes(body), receive), send)
 
 
 def depth(body: bytes) -> int:
@@ -91,7 +91,8 @@ def depth(body: bytes) -> int:
     return deepest
 
 
-def _replayed(body: bytes, receive: Receive) -> Receive:
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """Return what hands on a body that was read already."""
     given: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:

@@ -54,7 +54,7 @@ def build_ingest(settings: Settings, open_collection: Open) -> CompiledStateGrap
         ]
 
     class IngestOutput(TypedDict, total=False):
-        report: Report
+        report: Annotated[Report, Field(description="What became of the documents of the folder.")]
 
     class IngestState(IngestInput, IngestOutput, total=False):
         pass

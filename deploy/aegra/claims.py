@@ -27,7 +27,7 @@ _TABLE: tuple[LiteralString, ...] = (
 )
 _ALONE = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))"
 # What was let through and is not there by then was refused further in, or its instance died.
-_FORGET = "DELETE FROM agent_graph_claims WHERE at < now() - interval '30 seconds'"
+_FORGET = "DELETE FROM agent_graph_claims WHERE at < now() - interval '10 seconds'"
 _COUNT = (
     "SELECT (SELECT count(*) FROM runs WHERE user_id = %(user)s AND status IN ('pending', 'running')) "
     '+ (SELECT count(*) FROM agent_graph_claims WHERE "user" = %(user)s) AS runs'

@@ -11,7 +11,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dotenv import dotenv_values
 
@@ -23,14 +23,13 @@ from agent_graph.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp
 
 HERE = Path(__file__).resolve().parent
 _OPEN = frozenset({"/", "/health", "/info", "/live", "/metrics", "/ready"})
 """What Aegra answers without a key; all but the first and the last our gate shuts."""
 _SWITCHED_OFF = {"FF_V2_EVENT_STREAMING": "false", "CRON_ENABLED": "false"}
 """Ways to start a run that ask less than the others."""
-_STATE = re.compile(r"/threads/[^/]+/state/?")
 _CLOSING_S = 5
 """How long streams stay open at the end; their clients join the runs again at another instance."""
 _NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -125,19 +124,9 @@ async def answered(app: "FastAPI") -> list[str]:
 
 
 def _guarded(app: "ASGIApp", settings: Settings, door: Door) -> "ASGIApp":
-    """Return the app behind the gate, without the route that writes a thread's state by hand."""
+    from deploy.aegra.shut import Shut
 
-    async def shut(scope: "Scope", receive: "Receive", send: "Send") -> None:
-        if scope["type"] == "http" and scope["method"] == "POST" and _STATE.fullmatch(scope["path"]):
-            from starlette.responses import JSONResponse
-
-            told = "A thread's state is written by runs only; answer one that waits with command.resume."
-            await JSONResponse({"detail": told}, status_code=403)(scope, receive, send)
-            return
-        await app(scope, receive, send)
-
-    gate: Any = Gate(shut, door=door, most_bytes=settings.max_request_bytes)
-    return gate
+    return Gate(Shut(app), door=door, most_bytes=settings.max_request_bytes)
 
 
 if __name__ == "__main__":
