@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 from langchain_core.messages import HumanMessage, RemoveMessage
 from langgraph.graph import START, StateGraph
@@ -30,7 +30,6 @@ from agent_graph.errors import UserError
 from agent_graph.events import Tell
 from agent_graph.evidence import Evidence
 from agent_graph.models import Models
-from agent_graph.monitoring import names
 from agent_graph.plan import Plan, PlanProblem, Step
 from agent_graph.planner import check, read_plan, write_plan
 from agent_graph.planner.node import WritePlan, planner_node
@@ -124,7 +123,7 @@ def build_graph(deps: Deps, *, checkpointer: Any = None, store: Any = None, name
     graph = StateGraph(AgentState, context_schema=Context, input_schema=InputState, output_schema=OutputState)
     graph.add_node("intake", _intake(clock, deps.chosen))
     graph.add_node("planner", _traced(planner))
-    graph.add_node("approval", approval)
+    graph.add_node("approval", _traced(approval))
     graph.add_node("worker", _traced(worker))
     graph.add_node("solver", _traced(solver))
     graph.add_edge(START, "intake")
@@ -137,8 +136,10 @@ def build_graph(deps: Deps, *, checkpointer: Any = None, store: Any = None, name
     graph.add_conditional_edges("worker", after_worker, list(get_args(AfterWorker)))
     graph.add_conditional_edges("solver", _after_solver)
     agent = graph.compile(checkpointer=prepared(checkpointer), store=store, name=name)
-    agent.__class__ = Agent  # adds no state, only the synchronous entrances
-    return agent  # type: ignore[return-value]
+    agent.__class__ = Agent
+    ours = cast("Agent", agent)
+    ours.offered = () if deps.plan or deps.solve else tuple(deps.offered)
+    return ours
 
 
 def _intake(clock: Callable[[], float], chosen: Callable[[Context], Models]) -> Callable[..., Any]:
@@ -147,8 +148,7 @@ def _intake(clock: Callable[[], float], chosen: Callable[[Context], Models]) -> 
         task, context = task_of(state), runtime.context or Context()
         chosen(context)  # a model there is not is told before anything is done
         question = _question(state, task)
-        # Over at once: another process may end the run. All other spans of the run have it as their parent.
-        with monitoring.span(names.INVOKE_AGENT):
+        with monitoring.in_invocation({}):
             trace = monitoring.write_trace()
         return {
             "task": task,
@@ -174,10 +174,10 @@ def _intake(clock: Callable[[], float], chosen: Callable[[Context], Models]) -> 
 
 
 def _traced(node: Node) -> Node:
-    """Return the node with its spans in the trace of the run, in whatever process it is resumed."""
+    """Return the node with its spans in the invocation's, which is in the trace of the run in every process."""
 
     async def traced(state: AgentState) -> dict[str, Any]:
-        with monitoring.within(state.get("trace") or {}):
+        with monitoring.in_invocation(state.get("trace") or {}):
             return await node(state)
 
     return traced
