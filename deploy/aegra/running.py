@@ -6,6 +6,7 @@ from typing import LiteralString
 from aegra_api.core.database import db_manager
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
+from psycopg_pool import AsyncConnectionPool
 
 _GOES_ON = "SELECT 1 FROM runs WHERE status IN ('pending', 'running')"
 
@@ -17,9 +18,10 @@ def lent() -> AbstractAsyncContextManager[AsyncConnection[DictRow]]:
 
     Raises RuntimeError before the server has started.
     """
-    if db_manager.lg_pool is None:
+    pool: AsyncConnectionPool[AsyncConnection[DictRow]] | None = db_manager.lg_pool
+    if pool is None:
         raise RuntimeError("Aegra has not opened its database yet.")
-    return db_manager.lg_pool.connection()
+    return pool.connection()
 
 
 async def is_busy(thread: str) -> bool:
