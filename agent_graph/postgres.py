@@ -174,3 +174,10 @@ def is_postgres(saver: Any) -> bool:
     """
     known = sys.modules.get("langgraph.checkpoint.postgres.base")
     return known is not None and isinstance(saver, known.BasePostgresSaver) and hasattr(saver, "conn")
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether PostgreSQL could not be reached, or went away in the middle: a while later it may be back."""
+    known = sys.modules.get("psycopg")
+    lost = isinstance(error, ConnectionError)
+    return lost or (known is not None and isinstance(error, known.OperationalError | known.InterfaceError))

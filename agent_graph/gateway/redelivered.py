@@ -6,8 +6,9 @@ off, the one that waited makes the end first, since the server may be slow to br
 among the server's jobs.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from functools import partial
 from typing import Any, Self, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -15,10 +16,12 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import StateSnapshot
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from agent_graph import monitoring
 from agent_graph.agent import Agent
 from agent_graph.checkpoint import prepared
 from agent_graph.errors import ThreadBusy
 from agent_graph.exclusive import alone
+from agent_graph.gateway.outage import through_outages
 
 Active = Callable[[str], Awaitable[bool]]
 """Says of a run, by its id, whether the server has not ended it."""
@@ -32,38 +35,44 @@ class Redelivered(Agent):
     """An agent whose runs are known by `configurable.run_id`, and may be begun more than once."""
 
     active: Active
+    ours = (*Agent.ours, "active")
 
     def copy(self, update: dict[str, Any] | None = None) -> Self:
         """Return a copy; a checkpointer that the server puts in is made ready for our values."""
-        given = {
-            name: value for name, value in self.__dict__.items() if name not in ("active", "__orig_class__")
-        }
-        given |= update or {}
-        given["checkpointer"] = prepared(given["checkpointer"])
-        twin = type(self)(**given)
-        twin.active = self.active
+        twin = super().copy(update)
+        twin.checkpointer = prepared(twin.checkpointer)
         return twin
 
     async def astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-        """Run and yield as it goes, or go on where an earlier process left this run.
+        """Run and yield as it goes, or go on where an earlier process, or a database that went away, left this run.
 
         Raises ThreadBusy when the run before it on the thread does not end in `PATIENCE_S`.
         """
         given = args[0] if args else kwargs.pop("input")
         config = args[1] if len(args) > 1 else kwargs.pop("config", None)
         where: Mapping[str, Any] = (config or {}).get("configurable") or {}
-        async with _turn(self.checkpointer, where.get("thread_id")):
-            if self.checkpointer and where.get("thread_id") is not None and where.get("run_id") is not None:
-                here, done = await self._begun(str(where["thread_id"]), str(where["run_id"]))
+        thread, run = where.get("thread_id"), where.get("run_id")
+        known = bool(self.checkpointer) and thread is not None and run is not None
+        life = partial(self._life, given, config, thread, run if known else None, **kwargs)
+        async with aclosing(through_outages(life) if known else life()) as parts:
+            async for part in parts:
+                yield part
+
+    async def _life(
+        self, given: Any, config: Any, thread: Any, run: Any, **kwargs: Any
+    ) -> AsyncGenerator[Any, None]:
+        async with _turn(self.checkpointer, thread):
+            if run is not None:
+                here, done = await self._begun(str(thread), str(run))
                 if done is not None:
                     for part in _told(done, **kwargs):
                         yield part
                     return
                 if here:
                     given, config = None, _latest(config)
-            # Past Agent's own, which would refuse where this one has waited.
-            async for part in CompiledStateGraph.astream(self, given, config, **kwargs):
-                yield part
+            async with aclosing(self._run(given, config, **kwargs)) as parts:
+                async for part in parts:
+                    yield part
 
     async def _begun(self, thread: str, run: str) -> tuple[bool, Mapping[str, Any] | None]:
         """Return whether the thread stands where this run left it, and the values if later runs went on from its end.
@@ -94,8 +103,13 @@ class Redelivered(Agent):
             if name.startswith("langgraph_auth_")
         }
         rest: Any = {"configurable": {**carried, **where}}
-        async for _ in CompiledStateGraph.astream(self, None, rest, stream_mode="updates"):
+        async for _ in self._run(None, rest, stream_mode="updates"):
             pass
+
+    def _run(self, given: Any, config: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        """Run past Agent's own `astream`, which would refuse where this one has waited."""
+        run = CompiledStateGraph.astream(self, given, config, **kwargs)
+        return monitoring.invoked(cast("AsyncGenerator[Any, None]", run))
 
     async def _last(self, thread: str, run: str) -> StateSnapshot | None:
         """Return the newest checkpoint of a run, or None when it was never begun."""
