@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from agent_graph.cli import main
 from agent_graph.errors import SettingsError, UserError
+from agent_graph.gateway import auth
 from agent_graph.gateway.auth import RunGate
 from agent_graph.gateway.door import door_from, is_loopback
 from agent_graph.gateway.gate import DEEPEST, Gate, depth
@@ -242,6 +243,28 @@ async def test_two_requests_at_the_same_moment_cannot_both_be_the_last(tmp_path:
     listed.add("one")
     with pytest.raises(Auth.exceptions.HTTPException, match="1 is the most"):
         await gate.claim("alice", "four")
+
+
+async def test_what_was_let_through_while_the_server_listed_its_runs_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a busy server takes to list its runs, one that was let through meanwhile has its place."""
+    monkeypatch.setattr(auth, "_CLAIM_S", 0.0)
+    asked, listed = asyncio.Event(), asyncio.Event()
+
+    async def running(_: str) -> set[str]:
+        if not asked.is_set():
+            asked.set()
+            await listed.wait()
+        return set()
+
+    gate = RunGate(Settings(max_runs=1), FileLedger(tmp_path / "usage.sqlite"), running)
+    slow = asyncio.create_task(gate.claim("alice", "one"))
+    await asked.wait()
+    await gate.claim("alice", "two")
+    listed.set()
+    with pytest.raises(Auth.exceptions.HTTPException, match="1 is the most"):
+        await slow
 
 
 async def _echo(request: Request) -> Response:

@@ -26,6 +26,8 @@ Running = Callable[[str], Awaitable[set[str]]]
 
 _CLAIM_S = 0.5
 """By then a run that was let through is listed by the server, or has already ended."""
+_LISTING_S = 60.0
+"""The longest that a busy server takes to list its runs; the list may lack what was let through meanwhile."""
 
 
 def credential_of(headers: Any) -> str | None:
@@ -142,14 +144,16 @@ class RunGate:
 
         Raises HTTPException 429 with the limit that is reached, and 503 when it cannot be known.
         """
+        asked = time.monotonic()
         with knowing():
             listed, spent = await self._running(identity), await spent_today(identity, self._ledger)
         # from here on without awaiting: of two requests at the same time one sees the other's claim
-        now = time.monotonic()
-        fresh = {one: at for one, at in self._claimed.get(identity, {}).items() if now - at < _CLAIM_S}
-        if why := refusal(self._limits, spent, len(listed | set(fresh))):
+        now, claimed = time.monotonic(), self._claimed.get(identity, {})
+        fresh = {one for one, at in claimed.items() if asked - at < _CLAIM_S}
+        if why := refusal(self._limits, spent, len(listed | fresh)):
             raise Auth.exceptions.HTTPException(status_code=429, detail=why)
-        self._claimed[identity] = {**fresh, run: now}
+        kept = {one: at for one, at in claimed.items() if now - at < _LISTING_S}
+        self._claimed[identity] = {**kept, run: now}
 
 
 async def running_runs(identity: str) -> set[str]:
