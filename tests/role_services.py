@@ -42,6 +42,8 @@ PLAN = """Plan: a diamond
 #E3 = right(query="#E1.count")
 #E4 = last(query="#E2 and #E3")
 """
+_KEPT: list[socket.socket] = []
+"""Ports of this process's tests, until it ends."""
 ANSWER = "It is done [E4]. Nobody found it [E9]."
 
 
@@ -75,9 +77,16 @@ def listening(port: int = 0) -> socket.socket:
 
 
 def closed_port() -> str:
-    """Return an address where nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return f"http://127.0.0.1:{taken.getsockname()[1]}"
+    """Return an address where nothing listens, and where only what is told of it will.
+
+    Somebody else could take a port that is let go of; one that is bound and does not listen is given to nobody,
+    and yet lets whoever asks for it by number, with SO_REUSEADDR, listen there.
+    """
+    kept = socket.socket()
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    kept.bind(("127.0.0.1", 0))
+    _KEPT.append(kept)
+    return f"http://127.0.0.1:{kept.getsockname()[1]}"
 
 
 def diamond() -> Catalog:
