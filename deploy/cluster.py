@@ -2,7 +2,8 @@
 
 PostgreSQL, Redis, a Chroma server with the ingested documents, the three role services, two instances of Aegra over
 them, and a worker of the background queues. PostgreSQL and Chroma keep their data in the folder `.cluster`; where
-DATABASE_URL or REDIS_URL is set, that server is used and none is started. Models and other settings come from the environment and `.env`, as always.
+DATABASE_URL or REDIS_URL is set, that server is used and none is started. Models and other settings come from the
+environment and `.env`, as always.
 """
 
 import argparse

@@ -56,6 +56,10 @@ class Works(NamedTuple):
         """How often a tool was called."""
         return sum(line[:2] == [what, name] for line in self.log)
 
+    def with_whom(self, what: str) -> set[str]:
+        """With whom a tool was called."""
+        return {line[1] for line in self.log if line[0] == what}
+
     def ended(self, name: str) -> Job:
         """Wait until a job has ended."""
         return until(lambda: job if not (job := self.jobs.job(name)).open else None)

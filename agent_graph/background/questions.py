@@ -54,8 +54,14 @@ def read_questions(path: Path) -> list[Assignment]:
 def scored(questions: list[Question]) -> list[Assignment]:
     """Return the questions of an evaluation as assignments.
 
-    Raises UserError for more than a job may have.
+    Raises UserError for more, or longer ones, than a job may have.
     """
+    for one in questions:
+        size = len(one.question) + sum(map(len, one.answers))
+        if size > MOST_CHARACTERS:
+            raise UserError(
+                f"The question {one.id!r} has {size:,} characters with its answers, and {MOST_CHARACTERS:,} is the most."
+            )
     if len(questions) > MOST_QUESTIONS:
         raise UserError(
             f"There are {len(questions):,} questions, and {MOST_QUESTIONS:,} is the most of one job."

@@ -19,7 +19,7 @@ from agent_graph.background.place import (
     SCHEMA,
     VERSION,
     Place,
-    make_tables,
+    open_client,
     place_of,
     quiet,
 )
@@ -78,11 +78,13 @@ class Worker:
         finally:
             self.running.discard(task)
 
-    async def drain(self, seconds: float) -> None:
+    async def drain(self, seconds: float, looking: "asyncio.Future[Any]") -> None:
         """Begin nothing more, let what is under way end, and cut off what does not; another worker takes it up."""
         self._stopping = True
-        if self.running and not self.lost.is_set():
-            await asyncio.wait(self.running, timeout=seconds)
+        if self.running:
+            ended = asyncio.ensure_future(asyncio.wait(self.running))
+            await asyncio.wait({ended, looking}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            ended.cancel()
         for task in self.running:
             task.cancel()
         if self.running:
@@ -100,7 +102,7 @@ async def working(
     place = place_of(settings)
     assert settings.jobs is not None
     name = f"worker-{uuid.uuid4().hex}"
-    await asyncio.to_thread(make_tables, place)
+    await asyncio.to_thread(_prepare, place, concurrency)
     async with AsyncExitStack() as stack:
         saver = await stack.enter_async_context(open_checkpointer(settings.jobs.get_secret_value()))
         desk = Desk(settings, saver, tools)
@@ -110,13 +112,13 @@ async def working(
         presence = await stack.enter_async_context(present(place, name))
         worker = Worker(desk, settings)
         register(worker)
-        await _launched(place, name, concurrency)
+        _launch(place, name)
         looking = asyncio.ensure_future(_look(presence, worker))
         try:
             yield worker, looking
         finally:
+            await worker.drain(drain, looking)
             looking.cancel()
-            await worker.drain(drain)
 
 
 def leave() -> None:
@@ -126,7 +128,15 @@ def leave() -> None:
     DBOS.destroy()
 
 
-async def _launched(place: Place, name: str, concurrency: int) -> None:
+def _prepare(place: Place, concurrency: int) -> None:
+    """Make the tables and the queues; DBOS takes from a queue as soon as it is launched."""
+    with open_client(place) as (client, _):
+        client.register_queue(QUESTIONS, worker_concurrency=concurrency, polling_interval_sec=POLL_S)
+        # One ingest at a time: a folder has one writer.
+        client.register_queue(INGESTS, global_concurrency=1)
+
+
+def _launch(place: Place, name: str) -> None:
     from dbos import DBOS, DBOSPortableJSONSerializer
 
     quiet()
@@ -138,7 +148,7 @@ async def _launched(place: Place, name: str, concurrency: int) -> None:
             "dbos_system_schema": SCHEMA,
             "application_version": VERSION,
             "executor_id": name,
-            # Its default is pickle: whoever can write a row would run code here.
+            # Rows that anything can read; the default is pickle.
             "serializer": DBOSPortableJSONSerializer(),
             "sys_db_pool_size": CONNECTIONS,
             "use_listen_notify": False,
@@ -147,13 +157,6 @@ async def _launched(place: Place, name: str, concurrency: int) -> None:
         }
     )
     DBOS.launch()  # here, and not in a thread: workflows run on the loop that it finds
-    await DBOS.register_queue_async(
-        QUESTIONS, worker_concurrency=concurrency, polling_interval_sec=POLL_S, on_conflict="always_update"
-    )
-    # One ingest at a time: a folder has one writer.
-    await DBOS.register_queue_async(
-        INGESTS, global_concurrency=1, polling_interval_sec=1.0, on_conflict="always_update"
-    )
 
 
 async def _look(presence: Presence, worker: Worker) -> None:

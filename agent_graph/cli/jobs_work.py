@@ -1,6 +1,7 @@
 """`agent-graph jobs work`: one worker of the queues, to be run in replicas."""
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -49,13 +50,18 @@ def command(
     not repeated, and nothing that writes is done twice.
     """
     from agent_graph.background.place import place_of
+    from agent_graph.bootstrap import export_spans
     from agent_graph.cli.role import bound, count, loaded
     from agent_graph.settings import read_settings
 
     settings = read_settings()
     place_of(settings)
+    logging.getLogger("agent_graph.background").setLevel(
+        logging.WARNING
+    )  # whose work was taken up, and what waits
     found = loaded(tools) if tools else None
     count()
+    export_spans(settings, "agent-graph-background")
     with bound(host, port) if port is not None else nullcontext() as address:
         asyncio.run(_work(settings, concurrency, drain, found, address))
     from agent_graph.background.worker import leave
