@@ -8,7 +8,7 @@ import pytest
 from divided import END_TO_END, NOT_DIVIDED, divide
 from langchain_core.tools import BaseTool, tool
 from served import REPLIES, Locked, locked_server, served
-from served_by_aegra import locked_aegra, need_aegra
+from served_by_aegra import BY_AEGRA, locked_aegra, need_aegra
 
 from agent_graph import Agent, build_agent
 from agent_graph.events import Event, decode
@@ -123,7 +123,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def locked_by_aegra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Locked]:
-    """Run the same by Aegra; tests that use it say `xdist_group("aegra")`."""
+    """Run the same by Aegra; tests that use it say `BY_AEGRA`."""
     need_aegra()
     with locked_aegra(tmp_path_factory.mktemp("locked_aegra")) as opened:
         yield opened
@@ -132,7 +132,7 @@ def locked_by_aegra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Locked
 @pytest.fixture(
     params=[
         pytest.param("locked", id="langgraph", marks=pytest.mark.xdist_group("gateway")),
-        pytest.param("locked_by_aegra", id="aegra", marks=pytest.mark.xdist_group("aegra")),
+        pytest.param("locked_by_aegra", id="aegra", marks=BY_AEGRA),
     ]
 )
 def either(request: pytest.FixtureRequest) -> Locked:

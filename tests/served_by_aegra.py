@@ -13,6 +13,9 @@ from agent_graph.testing import OpenAIServer
 from benchmarks.serving.aegra import SERVER, database
 from deploy.processes import AEGRA_PYTHON, INSTALL_AEGRA, aegra, free_port, redis
 
+BY_AEGRA = (pytest.mark.xdist_group("locked_by_aegra"), pytest.mark.timeout(400))
+"""Marks of the tests that use the one server for all of them."""
+
 
 def need_aegra() -> None:
     """Skip the test where Aegra cannot run."""

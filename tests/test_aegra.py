@@ -16,7 +16,7 @@ import pytest
 from langgraph_sdk import get_sync_client
 from served_by_aegra import need_aegra
 
-from benchmarks.serving.aegra import CONTEXT, SERVER, House, ask_all, database, house, judge, right
+from benchmarks.serving.aegra import CONTEXT, House, ask_all, database, house, judge, right
 from benchmarks.serving.questions import question, word
 from deploy.processes import AEGRA_PYTHON, ROOT, environment, free_port, listens
 
@@ -196,6 +196,13 @@ def config(folder: Path, auth: str | None) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def empty() -> Iterator[str]:
+    """The address of an empty database."""
+    with database() as place:
+        yield place
+
+
 BROKEN = "from nowhere import auth\n"
 UNASKED = "from langgraph_sdk import Auth\nauth = Auth()\n@auth.authenticate\nasync def anyone(headers): return {'identity': 'x'}\n"
 
@@ -214,7 +221,7 @@ UNASKED = "from langgraph_sdk import Auth\nauth = Auth()\n@auth.authenticate\nas
     ],
 )
 def test_a_server_that_would_let_everybody_in_does_not_start(
-    tmp_path: Path, auth: str | None, said: str
+    tmp_path: Path, empty: str, auth: str | None, said: str
 ) -> None:
     """Whatever keeps Aegra from asking for a key or us from counting, the instance says so and ends at once."""
     (tmp_path / "broken.py").write_text(BROKEN)
@@ -222,7 +229,7 @@ def test_a_server_that_would_let_everybody_in_does_not_start(
     port = free_port()
     env = environment(
         AGENT_GRAPH_HOME=str(tmp_path),
-        DATABASE_URL=f"postgresql://127.0.0.1:{port}/none" if auth == "no ledger" else SERVER,
+        DATABASE_URL=f"postgresql://127.0.0.1:{port}/none" if auth == "no ledger" else empty,
         AEGRA_CONFIG=str(tmp_path / "gone.json" if auth == "no config" else config(tmp_path, auth)),
         **({} if auth == "no keys" else {"AGENT_GRAPH_KEYS": '{"keys": []}'}),
     )

@@ -16,10 +16,11 @@ from agent_graph.testing import OpenAIServer
 from benchmarks.serving.aegra import database
 from deploy.processes import aegra, free_port, redis
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("aegra"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("two_by_aegra"), pytest.mark.timeout(400)]
 
 MOST_RUNS = 3
 ASKED = {"assistant_id": "agent", "input": {"task": "How far apart are the charters?"}}
+WAITING = ASKED | {"input": {"task": "stall"}}
 
 
 class Two(NamedTuple):
@@ -64,14 +65,25 @@ async def test_a_days_tokens_are_counted_over_both(two: Two) -> None:
     assert "of 1,000 tokens today" in by_chat.json()["error"]["message"]
 
 
+async def test_what_is_refused_is_not_counted(two: Two) -> None:
+    """Requests that fail for another reason take no place, however many there are."""
+    async with httpx.AsyncClient(headers={"x-api-key": two.alice}, timeout=60) as alice:
+        thread = (await alice.post(f"{two.urls[0]}/threads", json={})).json()["thread_id"]
+        runs = f"{two.urls[0]}/threads/{thread}/runs"
+        for _ in range(MOST_RUNS + 1):
+            for wrong in ({"assistant_id": "nobody"}, {"input": None, "command": {"resume": "x"}}):
+                assert (await alice.post(runs, json=ASKED | wrong)).status_code in (400, 404)
+        assert (await alice.post(runs, json=WAITING)).status_code == 200
+        await alice.delete(f"{two.urls[0]}/threads/{thread}")
+
+
 async def test_runs_at_once_are_counted_over_both(two: Two) -> None:
     """Of runs that Alice asks of both at the same moment as many start as she may have, and no more."""
-    waiting = ASKED | {"input": {"task": "stall"}}
     async with httpx.AsyncClient(headers={"x-api-key": two.alice}, timeout=60) as alice:
         threads = [
             (url, (await alice.post(f"{url}/threads", json={})).json()["thread_id"]) for url in two.urls * 4
         ]
-        asked = [alice.post(f"{url}/threads/{thread}/runs", json=waiting) for url, thread in threads]
+        asked = [alice.post(f"{url}/threads/{thread}/runs", json=WAITING) for url, thread in threads]
         replies = await asyncio.gather(*asked)
         for url, thread in threads:
             await alice.delete(f"{url}/threads/{thread}")

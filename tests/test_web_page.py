@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 from served import Locked
+from served_by_aegra import BY_AEGRA
 
 from agent_graph.cli.serve import GRAPHS, write_config
 from agent_graph.web.app import app
@@ -139,7 +140,7 @@ class Place(NamedTuple):
 @pytest.fixture(
     params=[
         pytest.param("server", id="langgraph", marks=pytest.mark.xdist_group("server")),
-        pytest.param("locked_by_aegra", id="aegra", marks=pytest.mark.xdist_group("aegra")),
+        pytest.param("locked_by_aegra", id="aegra", marks=BY_AEGRA),
     ]
 )
 def place(request: pytest.FixtureRequest) -> Place:

@@ -124,9 +124,10 @@ async def answered(app: "FastAPI") -> list[str]:
 
 
 def _guarded(app: "ASGIApp", settings: Settings, door: Door) -> "ASGIApp":
+    from deploy.aegra.claims import Releasing
     from deploy.aegra.shut import Shut
 
-    return Gate(Shut(app), door=door, most_bytes=settings.max_request_bytes)
+    return Gate(Shut(Releasing(app)), door=door, most_bytes=settings.max_request_bytes)
 
 
 if __name__ == "__main__":
