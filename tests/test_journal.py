@@ -11,6 +11,7 @@ from langgraph.types import Command, interrupt
 
 from agent_graph import Context, build_agent
 from agent_graph.errors import UserError
+from agent_graph.journal import MARKS
 from agent_graph.testing import ScriptedModel
 
 THREAD = {"configurable": {"thread_id": "1"}}
@@ -134,3 +135,36 @@ async def test_several_tools_may_ask_at_once() -> None:
     answers = {one: f"yes, {what}" for one, what in asked.items()}
     result = await agent.ainvoke(Command(resume=answers), THREAD)
     assert [one.value for one in result["evidence"].values()] == ["yes, left?", "yes, right?"]
+
+
+class Broken(InMemorySaver):
+    """A checkpointer whose connection breaks when the first mark is to be stored."""
+
+    breaks = True
+
+    async def aput_writes(self, config: Any, writes: Any, task_id: str, task_path: str = "") -> None:
+        if self.breaks and any(channel == MARKS for channel, _ in writes):
+            self.breaks = False
+            raise ConnectionError("the server went away")
+        await super().aput_writes(config, writes, task_id, task_path)
+
+
+async def test_a_write_that_could_not_be_marked_is_done_when_the_run_is_resumed() -> None:
+    """A checkpointer that breaks before a tool acts ends the run, not the step; resumed, the tool acts once."""
+    sent: list[str] = []
+
+    @tool
+    async def send(text: str) -> str:
+        """Send a text."""
+        sent.append(text)
+        return "sent"
+
+    send.metadata = {"effects": "writes"}
+    model = ScriptedModel(['#E1 = send(text="hello")', "It was sent [E1]."])
+    agent = build_agent(models=model, tools=[send], checkpointer=Broken())
+    with pytest.raises(ConnectionError):
+        await agent.ainvoke({"task": "Send hello"}, THREAD, context=NEVER)
+    assert sent == []
+    result = await agent.ainvoke(None, THREAD, context=NEVER)
+    assert result["answer"].text == "It was sent [E1]."
+    assert sent == ["hello"]

@@ -351,7 +351,7 @@ class Dataflow:
             try:
                 if not await self._journal.claim(one.digest):
                     return failed(one.step, "interrupted", UNKNOWN, args=call.args)
-            except Exception as error:
+            except JournalLost as error:  # what else goes wrong there ends the run, which can be resumed
                 reason = f"It was not called: {one_line(error)}"
                 return failed(one.step, "tool_error", reason, args=call.args)
         try:
