@@ -33,6 +33,7 @@ from langgraph_sdk.client import LangGraphClient
 
 from agent_graph.gateway.keys import Keys, new_key, write_keys
 from agent_graph.testing import OpenAIServer
+from benchmarks.serving.notes import NOTES
 from benchmarks.serving.questions import question, reply, word, words
 from deploy.processes import NotStarted, aegra, environment, free_port, redis
 
@@ -100,7 +101,7 @@ def house(folder: Path, users: int = USERS, instances: int = 2) -> Iterator[Hous
             REDIS_URL=stack.enter_context(redis(folder, free_port())),
             OPENAI_BASE_URL=model.base_url,
             AEGRA_CONFIG=str(CONFIG),
-            AEGRA_NOTES=str(notes),
+            **{NOTES: str(notes)},
             AGENT_GRAPH_HOME=str(folder),
             AGENT_GRAPH_WEB="off",
             AGENT_GRAPH_MAX_RUNS="1000",

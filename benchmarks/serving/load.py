@@ -1,14 +1,18 @@
-"""How many people can be served: runs a second and how long each waits, in this process and by the LangGraph server.
+"""How many people can be served: runs a second and how long each waits, in this process, by the LangGraph server, by Aegra.
 
 A run is a plan of two steps (search a document, calculate) and an answer; the model is an OpenAI-compatible server in a
 process of its own, over real HTTP, once answering at once, once needing a second for its first token, so that a run
 lasts two seconds at least. Runs at a time: 1, 8, 32, 128, each on a thread of its own.
 
-    python benchmarks/serving/load.py [--runs 128] [--out benchmarks/results]
+    make .venv-aegra/.installed
+    .venv/bin/python benchmarks/serving/load.py [--runs 128] [--out benchmarks/results]
 
 Beside the percentiles stands the memory of the process that serves, at the beginning and at the end, and how many runs
-were lost. Clients, model and server share this machine's processors, so the server's figures are those of a machine
-with less than all of them.
+were lost. After the loads of the model that answers at once, more threads are opened and kept, each with one run that
+has ended: what the process then holds more is the memory of an open thread. Clients, model and server share this
+machine's processors, so the servers' figures are those of a machine with less than all of them.
+
+Aegra needs PostgreSQL where databases may be made (AGENT_GRAPH_TEST_POSTGRES, else 127.0.0.1:5432) and redis-server.
 """
 
 import argparse
@@ -16,32 +20,42 @@ import asyncio
 import json
 import os
 import platform
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from importlib.resources import files
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpx
 import psutil
+import psycopg
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph_sdk import get_client
 
-AT_ONCE = (1, 8, 32, 128)
-QUESTION = "What was said about jobs, and what is six times seven?"
-PLAN = 'Plan: look it up.\n#E1 = search_documents(query="jobs created")\n#E2 = calculator(expression="6 * 7")'
-ANSWER = "Six times seven is 42 [E2]. Jobs were created [E1]."
-MODELS = {"instant": 0.0, "1 s": 1.0}
-_STARTING_S = 60.0
+from benchmarks.serving.aegra import database
+from benchmarks.serving.processes import (
+    ANSWER,
+    QUESTION,
+    Served,
+    aegra_instance,
+    development_server,
+    ingest,
+    key_of,
+    memory_mb,
+    model,
+)
+from deploy.processes import NotStarted, environment, free_port, redis
 
-Run = Callable[[int], Awaitable[str]]
-"""One run by its number; returns the text of the answer."""
+AT_ONCE = (1, 8, 32, 128)
+MODELS = {"instant": 0.0, "1 s": 1.0}
+THREADS = 128
+"""Opened and kept, to see what one holds."""
+
+Run = Callable[[], Awaitable[str]]
+"""One run on a thread of its own; returns the text of the answer."""
+Open = Callable[[Path, dict[str, str]], AbstractAsyncContextManager[tuple[Run, psutil.Process]]]
 
 
 class Row(NamedTuple):
@@ -60,6 +74,19 @@ class Row(NamedTuple):
     """Of the process that serves, before and after."""
 
 
+class Kept(NamedTuple):
+    """What threads hold that are kept after their run."""
+
+    served_by: str
+    threads: int
+    memory_mb: tuple[float, float]
+
+    @property
+    def kb_per_thread(self) -> float:
+        before, after = self.memory_mb
+        return round((after - before) * 1024 / self.threads, 1)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument(
@@ -67,80 +94,96 @@ def main() -> int:
     )
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "results")
     asked = parser.parse_args()
-    load = os.getloadavg()[0]
-    rows = []
-    for model, delay in MODELS.items():
-        with _model(delay) as url, tempfile.TemporaryDirectory() as home:
-            rows += asyncio.run(_measured(model, _prepared(url, home), asked.runs))
-    told = _report(rows, load)
+    load, began = os.getloadavg()[0], time.perf_counter()
+    rows: list[Row] = []
+    kept: list[Kept] = []
+    for name, delay in MODELS.items():
+        with tempfile.TemporaryDirectory() as home, ExitStack() as stack:
+            folder = Path(home)
+            env = environment(
+                OPENAI_BASE_URL=stack.enter_context(model(folder, delay)),
+                OPENAI_API_KEY="none",
+                AGENT_GRAPH_HOME=home,
+                AGENT_GRAPH_WEB="off",
+            )
+            ingest(env)
+            for served_by, opened in SERVED.items():
+                asyncio.run(_measured(served_by, name, opened, folder, env, asked.runs, rows, kept))
+    told = _report(rows, kept, load, time.perf_counter() - began)
     asked.out.mkdir(parents=True, exist_ok=True)
     (asked.out / "load.md").write_text(told, encoding="utf-8")
-    (asked.out / "load.json").write_text(json.dumps([row._asdict() for row in rows], indent=1) + "\n")
+    record = {
+        "load_average_before": round(load, 2),
+        "loads": [row._asdict() for row in rows],
+        "open_threads": [{**one._asdict(), "kb_per_thread": one.kb_per_thread} for one in kept],
+    }
+    (asked.out / "load.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     print(told)
     return int(any(row.lost for row in rows))
 
 
-def _prepared(url: str, home: str) -> dict[str, str]:
-    """Return the environment of who serves, with a speech ingested."""
-    environment = {
-        **os.environ,
-        "OPENAI_BASE_URL": url,
-        "OPENAI_API_KEY": "none",
-        "AGENT_GRAPH_HOME": home,
-        "AGENT_GRAPH_WEB": "off",
-    }
-    speech = str(files("agent_graph") / "samples" / "state_of_the_union.txt")
-    command = [sys.executable, "-m", "agent_graph", "ingest", speech, "--json"]
-    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
-    return environment
-
-
-async def _measured(model: str, environment: dict[str, str], runs: int) -> list[Row]:
-    async with _in_process(environment) as (run, served):
-        here = [await _loaded("this process", model, at_once, runs, run, served) for at_once in AT_ONCE]
-    async with _server(environment) as (run, served):
-        there = [await _loaded("LangGraph server", model, at_once, runs, run, served) for at_once in AT_ONCE]
-    return here + there
+async def _measured(
+    served_by: str,
+    model: str,
+    opened: Open,
+    folder: Path,
+    env: dict[str, str],
+    runs: int,
+    rows: list[Row],
+    kept: list[Kept],
+) -> None:
+    try:
+        async with opened(folder, env) as (run, served):
+            for at_once in AT_ONCE:
+                rows.append(await _loaded(served_by, model, at_once, runs, run, served))
+                print(rows[-1], flush=True)
+            if not MODELS[model]:
+                kept.append(await _held(served_by, run, served))
+                print(kept[-1], kept[-1].kb_per_thread, flush=True)
+    except (NotStarted, psycopg.OperationalError) as error:
+        print(f"{served_by} was not measured: {error}", file=sys.stderr)
 
 
 async def _loaded(
     served_by: str, model: str, at_once: int, runs: int, run: Run, served: psutil.Process
 ) -> Row:
-    await run(-1)  # warms up
-    room = asyncio.Semaphore(at_once)
+    await run()  # warms up
     count = min(runs, 8 * at_once)
-    before, began = _memory(served), time.perf_counter()
+    before, began = memory_mb(served), time.perf_counter()
+    waited = await _all(count, at_once, run)
+    seconds = time.perf_counter() - began
+    held = sorted(one for one in waited if one is not None)
+    p50, p95, p99 = (round(_percentile(held, share), 2) for share in (0.50, 0.95, 0.99))
+    per_s, memory = round(len(held) / seconds, 2), (before, memory_mb(served))
+    return Row(served_by, model, at_once, count, count - len(held), per_s, p50, p95, p99, memory)
 
-    async def timed(number: int) -> float | None:
+
+async def _held(served_by: str, run: Run, served: psutil.Process) -> Kept:
+    before = memory_mb(served)
+    await _all(THREADS, 8, run)
+    return Kept(served_by, THREADS, (before, memory_mb(served)))
+
+
+async def _all(count: int, at_once: int, run: Run) -> list[float | None]:
+    """Make so many runs, and return the seconds of each; None for one that was lost."""
+    room = asyncio.Semaphore(at_once)
+
+    async def timed() -> float | None:
         async with room:
             start = time.perf_counter()
             try:
-                text = await run(number)
+                text = await run()
             except Exception as error:
                 print(f"lost: {type(error).__name__}: {error}", file=sys.stderr)
                 return None
             return time.perf_counter() - start if text == ANSWER else None
 
-    waited = await asyncio.gather(*(timed(number) for number in range(count)))
-    seconds = time.perf_counter() - began
-    held = sorted(one for one in waited if one is not None)
-    row = Row(
-        served_by,
-        model,
-        at_once,
-        count,
-        count - len(held),
-        round(len(held) / seconds, 2),
-        *(round(_percentile(held, share), 2) for share in (0.50, 0.95, 0.99)),
-        (before, _memory(served)),
-    )
-    print(row, flush=True)
-    return row
+    return await asyncio.gather(*(timed() for _ in range(count)))
 
 
 @asynccontextmanager
-async def _in_process(environment: dict[str, str]) -> AsyncIterator[tuple[Run, psutil.Process]]:
-    os.environ.update(environment)
+async def _in_process(_: Path, env: dict[str, str]) -> AsyncIterator[tuple[Run, psutil.Process]]:
+    os.environ.update(env)
     from agent_graph.bootstrap import build_agent, find_knowledge
     from agent_graph.settings import read_settings
 
@@ -149,8 +192,8 @@ async def _in_process(environment: dict[str, str]) -> AsyncIterator[tuple[Run, p
     assert knowledge is not None
     agent = build_agent(knowledge=knowledge, settings=settings, checkpointer=InMemorySaver())
 
-    async def run(number: int) -> str:
-        config: Any = {"configurable": {"thread_id": f"{number}-{time.monotonic_ns()}"}}
+    async def run() -> str:
+        config: Any = {"configurable": {"thread_id": str(time.monotonic_ns())}}
         return str((await agent.ainvoke({"task": QUESTION}, config))["answer"].text)
 
     try:
@@ -160,75 +203,48 @@ async def _in_process(environment: dict[str, str]) -> AsyncIterator[tuple[Run, p
 
 
 @asynccontextmanager
-async def _server(environment: dict[str, str]) -> AsyncIterator[tuple[Run, psutil.Process]]:
-    port = _free_port()
-    command = [sys.executable, "-m", "agent_graph", "serve", "--port", str(port), "--jobs", str(max(AT_ONCE))]
-    with _started(command, f"http://127.0.0.1:{port}/ok", environment) as process:
-        children = psutil.Process(process.pid).children(recursive=True)
-        serving = max(children, key=lambda one: one.memory_info().rss)
-        async with get_client(url=f"http://127.0.0.1:{port}", timeout=600) as client:
-
-            async def run(_number: int) -> str:
-                thread = await client.threads.create()
-                values: Any = {}
-                stream = client.runs.stream(
-                    thread["thread_id"], "agent", input={"task": QUESTION}, stream_mode="values"
-                )
-                async for part in stream:
-                    if part.event == "error":
-                        raise RuntimeError(str(part.data))
-                    if part.event == "values":
-                        values = part.data
-                return str(values["answer"]["text"])
-
-            yield run, serving
+async def _development(folder: Path, env: dict[str, str]) -> AsyncIterator[tuple[Run, psutil.Process]]:
+    with development_server(folder, env, jobs=max(AT_ONCE)) as served:
+        async with _asked(served) as run:
+            yield run, served.process
 
 
-@contextmanager
-def _model(delay: float) -> Iterator[str]:
-    """Serve the model from a process of its own."""
-    port = _free_port()
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as script:
-        json.dump({"The plan that was run": ANSWER, "Question:": PLAN}, script)
-        script.flush()
-        command = [
-            *(sys.executable, "-m", "agent_graph.testing.openai_server", "--port", str(port)),
-            *("--script", script.name, "--seconds-to-first-token", str(delay)),
-        ]
-        with _started(command, f"http://127.0.0.1:{port}/v1/models", dict(os.environ)):
-            yield f"http://127.0.0.1:{port}/v1"
+@asynccontextmanager
+async def _aegra(folder: Path, env: dict[str, str]) -> AsyncIterator[tuple[Run, psutil.Process]]:
+    with ExitStack() as stack:
+        settings = {
+            "DATABASE_URL": stack.enter_context(database()),
+            "REDIS_URL": stack.enter_context(redis(folder, free_port())),
+            "N_JOBS_PER_WORKER": str(max(AT_ONCE) // 2),  # of each of its two workers
+            "AGENT_GRAPH_MAX_RUNS": str(2 * max(AT_ONCE)),
+        }
+        served = stack.enter_context(aegra_instance(folder, env | settings, key=key_of(folder)))
+        async with _asked(served) as run:
+            yield run, served.process
 
 
-@contextmanager
-def _started(
-    command: list[str], url: str, environment: dict[str, str]
-) -> "Iterator[subprocess.Popen[bytes]]":
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        deadline = time.monotonic() + _STARTING_S
-        while True:
-            try:
-                httpx.get(url, timeout=2).raise_for_status()
-                break
-            except httpx.HTTPError:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise SystemExit(f"{' '.join(command)} did not start") from None
-                time.sleep(0.2)
-        try:
-            yield process
-        finally:
-            process.terminate()
+@asynccontextmanager
+async def _asked(served: Served) -> AsyncIterator[Run]:
+    async with get_client(url=served.url, api_key=served.key or None, timeout=600) as client:
+
+        async def run() -> str:
+            thread = await client.threads.create()
+            values: Any = {}
+            stream = client.runs.stream(
+                thread["thread_id"], "agent", input={"task": QUESTION}, stream_mode="values"
+            )
+            async for part in stream:
+                if part.event == "error":
+                    raise RuntimeError(str(part.data))
+                if part.event == "values":
+                    values = part.data
+            return str(values["answer"]["text"])
+
+        yield run
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _memory(process: psutil.Process) -> float:
-    return float(round(process.memory_info().rss / 2**20))
+SERVED: dict[str, Open] = {"this process": _in_process, "LangGraph server": _development, "Aegra": _aegra}
+"""The last one keeps keys in the folder, behind which the others would be shut."""
 
 
 def _percentile(values: list[float], share: float) -> float:
@@ -237,23 +253,34 @@ def _percentile(values: list[float], share: float) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[round(share * 100) - 1]
 
 
-def _report(rows: list[Row], load: float) -> str:
+def _report(rows: list[Row], kept: list[Kept], load: float, seconds: float) -> str:
     lines = "\n".join(
         f"| {row.model} | {row.at_once} | {row.served_by} | {row.runs} | {row.lost} | {row.per_s:.1f} | {row.p50_s:.2f} | "
         f"{row.p95_s:.2f} | {row.p99_s:.2f} | {row.memory_mb[0]:.0f} → {row.memory_mb[1]:.0f} |"
         for row in sorted(rows, key=lambda row: (row.model != "instant", row.at_once))
+    )
+    threads = "\n".join(
+        f"| {one.served_by} | {one.threads} | {one.memory_mb[0]:.0f} → {one.memory_mb[1]:.0f} | {one.kb_per_thread:.0f} |"
+        for one in kept
     )
     return f"""\
 # How many people can be served
 
 A run: one plan of two steps, one answer; the model is a server of its own. "1 s": a second to its first token, so that a
 run lasts two seconds at least. Clients, model and server share {os.cpu_count()} processors, {platform.machine()}, Python
-{platform.python_version()}; load average when it began: {load:.1f}. Memory is that of the process that serves, before and
-after each load. Made by `benchmarks/serving/load.py`.
+{platform.python_version()}; load average when it began: {load:.1f}; {seconds:.0f} s in all. Memory is that of the process that
+serves, before and after each load. "This process" and the LangGraph server keep threads in memory, Aegra in PostgreSQL.
+Made by `benchmarks/serving/load.py`.
 
 | model | at once | served by | runs | lost | runs/s | p50 s | p95 s | p99 s | memory MB |
 |---|---|---|---|---|---|---|---|---|---|
 {lines}
+
+Threads that were opened after these loads and kept, each with one run that has ended, 8 at once:
+
+| served by | threads | memory MB | KB per thread |
+|---|---|---|---|
+{threads}
 """
 
 

@@ -4,6 +4,9 @@ import json
 import re
 from typing import Any
 
+SEARCHING = " Then search the documents."
+"""Ends a question whose plan has a third step, which asks Chroma."""
+
 _WORD = re.compile(r"word-[0-9]+-[0-9]+-[0-9]+")
 _ASKED = re.compile(r"Question: [^\n]*?(word-[0-9]+-[0-9]+-[0-9]+)")
 
@@ -28,8 +31,14 @@ def reply(body: dict[str, Any]) -> str:
     prompt = "\n".join(_text(message["content"]) for message in body["messages"])
     asked = _ASKED.findall(prompt)[-1]
     if "The plan that was run" in prompt:
-        return f"I have written down {asked} [E2]."
-    return f'#E1 = look(name="{asked}")\n#E2 = note(text="#E1.name")\n'
+        unsure = "outcome is unknown" in prompt
+        return (
+            f"Whether {asked} was written down is unknown."
+            if unsure
+            else f"I have written down {asked} [E2]."
+        )
+    search = '#E3 = search_documents(query="jobs created")\n' if SEARCHING in prompt else ""
+    return f'#E1 = look(name="{asked}")\n#E2 = note(text="#E1.name")\n{search}'
 
 
 def _text(content: Any) -> str:
