@@ -193,7 +193,7 @@ def test_an_evaluation_reports_as_the_command_does(
 ) -> None:
     """The report of a job is that of `agent-graph eval` on the same questions, times apart."""
     file = tmp_path / "questions.csv"
-    file.write_text("question,answer\nlook up otto,otto@example.org\nlook up nobody,\n")
+    file.write_text("question,answer\nlook up rudi,rudi@example.org\nlook up nobody,\n")
     run(works, "eval", str(file), "--name", "scored")
     assert works.ended("scored").counts == {"answered": 2}
     report = run(works, "show", "scored", "--out", str(tmp_path / "report"))["report"]

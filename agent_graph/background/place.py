@@ -96,9 +96,13 @@ def make_tables(place: Place) -> None:
 
 @contextmanager
 def open_client(place: Place) -> Iterator[tuple["DBOSClient", "Engine"]]:
-    """Open what enqueues and looks, and the engine under it for transactions of one's own."""
+    """Open what enqueues and looks, and the engine under it for transactions of one's own.
+
+    Raises SettingsError when the server does not answer, or goes away meanwhile.
+    """
     from dbos import DBOSClient, DBOSPortableJSONSerializer
     from sqlalchemy import create_engine
+    from sqlalchemy.exc import OperationalError
 
     make_tables(place)
     engine = create_engine(place.url, pool_pre_ping=True)
@@ -112,6 +116,10 @@ def open_client(place: Place) -> Iterator[tuple["DBOSClient", "Engine"]]:
         )
         try:
             yield client, engine
+        except OperationalError as error:
+            raise SettingsError(
+                f"PostgreSQL at {place.shown} went away ({one_line(error.orig or error)}). Try again."
+            ) from error
         finally:
             client.destroy()
     finally:

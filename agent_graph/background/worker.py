@@ -185,7 +185,9 @@ async def _take_up(presence: Presence) -> None:
 
     while True:
         await asyncio.sleep(LOOK_S)
-        pending = await DBOS.list_workflows_async(status="PENDING", load_input=False, load_output=False)
+        pending = await DBOS.list_workflows_async(
+            status="PENDING", app_version=VERSION, load_input=False, load_output=False
+        )
         for worker in presence.others({one.executor_id for one in pending}):
             async with presence.instead_of(worker) as dead:
                 if dead:
