@@ -464,7 +464,10 @@ def _report(found: dict[str, dict[str, Any]], runs: int) -> str:
     told = ("sentences", "steps")
     names = [name for name in next(iter(found.values()), {}) if name not in told]
     lines = [f"| | {' | '.join(names)} |", f"|---|{'--:|' * len(names)}"]
-    lines += [f"| {fault} | {' | '.join(str(one[name]) for name in names)} |" for fault, one in found.items()]
+    lines += [
+        f"| {fault} | {' | '.join('' if one[name] is None else str(one[name]) for name in names)} |"
+        for fault, one in found.items()
+    ]
     said = [
         f"- {fault}: {sentence} ({count})"
         for fault, one in found.items()
