@@ -241,7 +241,7 @@ def test_a_server_that_would_let_everybody_in_does_not_start(
 
 
 def test_one_command_starts_and_ends_everything(tmp_path: Path) -> None:
-    """`make cluster` starts seven servers, both gateways answer with its key, and Ctrl-C leaves none of them."""
+    """`make cluster` starts eight servers, both gateways answer with its key, and Ctrl-C leaves none of them."""
     command = [sys.executable, "-m", "deploy.cluster", "--folder", str(tmp_path), "--port", str(free_port())]
     told: dict[str, str] = {}
     with database() as place:
@@ -252,7 +252,7 @@ def test_one_command_starts_and_ends_everything(tmp_path: Path) -> None:
                 for line in cluster.stdout:
                     if line.startswith("Ctrl-C"):
                         break
-                    told |= [line.split()]
+                    told |= [line.strip().split(maxsplit=1)]
                 for gateway in ("gateway-1", "gateway-2"):
                     with get_sync_client(url=told[gateway], api_key=told["key"]) as client:
                         thread = client.threads.create()["thread_id"]
@@ -262,6 +262,6 @@ def test_one_command_starts_and_ends_everything(tmp_path: Path) -> None:
             finally:
                 cluster.send_signal(signal.SIGINT)
                 assert cluster.wait(60) == 0
-    ours = [place for name, place in told.items() if name not in ("key", "PostgreSQL")]
-    assert len(ours) == 7
+    ours = [place for name, place in told.items() if name not in ("key", "jobs", "PostgreSQL")]
+    assert len(ours) == 8
     assert not [place for place in ours if listens(urlsplit(place).port or 0)]

@@ -116,6 +116,8 @@ def test_one_that_is_lost_counts_nothing_in_silence(database: str, opened: Any) 
     """When the database goes away under a server, asking says so; what it answers is never nought."""
     ledger = opened()
     with psycopg.connect(SERVER, autocommit=True) as server:
-        server.execute(f'DROP DATABASE "{psycopg.conninfo.conninfo_to_dict(database)["dbname"]}" WITH (FORCE)')
+        server.execute(
+            f'DROP DATABASE "{psycopg.conninfo.conninfo_to_dict(database)["dbname"]}" WITH (FORCE)'
+        )
     with pytest.raises(LedgerLost):
         ledger.spent("alice", day=DAY)
