@@ -14,7 +14,8 @@ BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
 
 async def schemas(opened: Locked, graph: str) -> dict[str, Any]:
     async with get_client(url=opened.url, api_key=opened.bob) as bob:
-        (assistant,) = await bob.assistants.search(graph_id=graph, name=graph)
+        found = await bob.assistants.search(graph_id=graph, limit=100)
+        (assistant,) = [one for one in found if one["name"] == graph]
         return dict(await bob.assistants.get_schemas(assistant["assistant_id"]))
 
 

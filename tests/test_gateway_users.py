@@ -288,6 +288,8 @@ async def test_an_owner_cannot_be_made_up(either: Locked, bob_at_either: httpx.A
     assert [one["metadata"]["owner"] for one in made] == ["bob"] * 3
     assert not made[2]["metadata"].get("shared")
     assert made[2]["metadata"].get("created_by") != "system"
+    for one in made[1:]:
+        await bob_at_either.delete(f"/assistants/{one['assistant_id']}")
     thread = str(uuid.uuid4())
     run = {
         "assistant_id": "agent",
