@@ -48,6 +48,7 @@ NOT_DIVIDED = {
     "test_the_agent_is_as_fast_as_the_critical_path": CLOCK,
     "test_failure_is_a_status_and_dependents_are_skipped": ORDER,
     "test_a_failed_step_leads_to_one_replan_that_keeps_the_evidence": ORDER,
+    "test_reads_that_need_nothing_of_each_other_overlap": ORDER,
     "test_invoke_inside_a_run_of_invoke_is_refused_not_stuck": LOOP,
     "test_a_tool_that_ignores_its_cancellation_is_left_behind": LOOP,
     "test_much_evidence_is_read_in_a_thread": LOOP,
