@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from agent_graph.cli.failure import Stopped
-from agent_graph.cli.options import AsJson, Collection
+from agent_graph.cli.options import AsJson, Collection, Force, Prune, Redact, Urls
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -30,18 +30,10 @@ def command(
         ),
     ],
     collection: Collection = None,
-    prune: Annotated[
-        bool, typer.Option("--prune", help="Take out documents of these folders whose files have vanished.")
-    ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Prune even if that takes out most of them.")
-    ] = False,
-    urls: Annotated[
-        bool, typer.Option("--urls", help="Fetch web addresses, in public networks only.")
-    ] = False,
-    redact: Annotated[
-        bool, typer.Option("--redact", help="Take keys, tokens and passwords out before anything is stored.")
-    ] = False,
+    prune: Prune = False,
+    force: Force = False,
+    urls: Urls = False,
+    redact: Redact = False,
     trusted: Annotated[
         bool | None,
         typer.Option(

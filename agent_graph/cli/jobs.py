@@ -9,7 +9,16 @@ import typer
 
 from agent_graph.cli import jobs_work
 from agent_graph.cli.failure import COULD_NOT
-from agent_graph.cli.options import Approval, AsJson, Collection, Passages
+from agent_graph.cli.options import (
+    Approval,
+    AsJson,
+    Collection,
+    Force,
+    Passages,
+    Prune,
+    Redact,
+    Urls,
+)
 
 if TYPE_CHECKING:
     from agent_graph.background.assignment import Assignment, Kind
@@ -106,18 +115,10 @@ def ingest(
     ] = None,
     timezone: Annotated[str, typer.Option("--timezone", help="Where --every is read.")] = "UTC",
     collection: Collection = None,
-    prune: Annotated[
-        bool, typer.Option("--prune", help="Take out documents whose files have vanished.")
-    ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Prune even if that takes out most of them.")
-    ] = False,
-    urls: Annotated[
-        bool, typer.Option("--urls", help="Fetch web addresses, in public networks only.")
-    ] = False,
-    redact: Annotated[
-        bool, typer.Option("--redact", help="Take keys, tokens and passwords out before anything is stored.")
-    ] = False,
+    prune: Prune = False,
+    force: Force = False,
+    urls: Urls = False,
+    redact: Redact = False,
     as_json: AsJson = False,
 ) -> None:
     """Put an ingest into the queue, once or repeatedly. Of one schedule there is never more than one run at a time."""

@@ -15,6 +15,15 @@ Collection = Annotated[
 ]
 Passages = Annotated[int, typer.Option("-k", "--passages", min=1, max=50, help="Passages a search brings.")]
 
+Prune = Annotated[
+    bool, typer.Option("--prune", help="Take out documents of these folders whose files have vanished.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Prune even if that takes out most of them.")]
+Urls = Annotated[bool, typer.Option("--urls", help="Fetch web addresses, in public networks only.")]
+Redact = Annotated[
+    bool, typer.Option("--redact", help="Take keys, tokens and passwords out before anything is stored.")
+]
+
 
 def _asked(text: str) -> str:
     if not text.strip():
