@@ -109,11 +109,12 @@ def main() -> int:
             ingest(env)
             for served_by, opened in SERVED.items():
                 asyncio.run(_measured(served_by, name, opened, folder, env, asked.runs, rows, kept))
-    told = _report(rows, kept, load, time.perf_counter() - began)
+    loads = load, os.getloadavg()[0]
+    told = _report(rows, kept, loads, time.perf_counter() - began)
     asked.out.mkdir(parents=True, exist_ok=True)
     (asked.out / "load.md").write_text(told, encoding="utf-8")
     record = {
-        "load_average_before": round(load, 2),
+        "load_average": {"before": round(loads[0], 2), "after": round(loads[1], 2)},
         "loads": [row._asdict() for row in rows],
         "open_threads": [{**one._asdict(), "kb_per_thread": one.kb_per_thread} for one in kept],
     }
@@ -253,7 +254,7 @@ def _percentile(values: list[float], share: float) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[round(share * 100) - 1]
 
 
-def _report(rows: list[Row], kept: list[Kept], load: float, seconds: float) -> str:
+def _report(rows: list[Row], kept: list[Kept], loads: tuple[float, float], seconds: float) -> str:
     lines = "\n".join(
         f"| {row.model} | {row.at_once} | {row.served_by} | {row.runs} | {row.lost} | {row.per_s:.1f} | {row.p50_s:.2f} | "
         f"{row.p95_s:.2f} | {row.p99_s:.2f} | {row.memory_mb[0]:.0f} → {row.memory_mb[1]:.0f} |"
@@ -268,8 +269,9 @@ def _report(rows: list[Row], kept: list[Kept], load: float, seconds: float) -> s
 
 A run: one plan of two steps, one answer; the model is a server of its own. "1 s": a second to its first token, so that a
 run lasts two seconds at least. Clients, model and server share {os.cpu_count()} processors, {platform.machine()}, Python
-{platform.python_version()}; load average when it began: {load:.1f}; {seconds:.0f} s in all. Memory is that of the process that
-serves, before and after each load. "This process" and the LangGraph server keep threads in memory, Aegra in PostgreSQL.
+{platform.python_version()}; load average when it began {loads[0]:.1f}, when it ended {loads[1]:.1f}: where the two lie far apart, rows
+that were measured at different times compare badly. {seconds:.0f} s in all. Memory is that of the process that serves, before
+and after each load. "This process" and the LangGraph server keep threads in memory, Aegra in PostgreSQL.
 Made by `benchmarks/serving/load.py`.
 
 | model | at once | served by | runs | lost | runs/s | p50 s | p95 s | p99 s | memory MB |
