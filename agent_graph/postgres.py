@@ -75,7 +75,7 @@ def read_address(url: str) -> tuple[str, str]:
     host = str(known.get("host") or "the local socket")
     if not known or "@" in host:  # a bare @ ends a password, and the rest of it is taken for the host
         raise SettingsError(
-            "The PostgreSQL address cannot be read. Write it like postgresql://user:password@host:5432/database, "
+            "The PostgreSQL address cannot be read. Write it like postgresql://user@host:5432/database, "
             "with special characters of the password as %XX."
         )
     place = f"{host}:{known.get('port') or 5432}/{known.get('dbname') or ''}"

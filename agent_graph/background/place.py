@@ -45,7 +45,7 @@ def place_of(settings: Settings) -> Place:
     if settings.jobs is None:
         raise SettingsError(
             "Background work needs PostgreSQL. Set AGENT_GRAPH_JOBS to its address, like "
-            "postgresql://user:password@host:5432/database."
+            "postgresql://user@host:5432/database."
         )
     try:
         import dbos  # noqa: F401
